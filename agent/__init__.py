@@ -1,0 +1,1 @@
+"""The agent: plans and steers; its only hands are MCP tools."""

@@ -1,0 +1,144 @@
+"""Carries out one action by one tool call; returns what changes in the task's progress."""
+
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+
+from agent.lifecycle import Action, Progress
+from agent.tools import Tools
+from mcp_server.models import Acted, CreatedRepository, Merged, Started, Updated
+
+Changes = dict[str, object]
+
+
+class Actor:
+    """Turns actions into tool calls."""
+
+    def __init__(self, tools: Tools) -> None:
+        """Act through `tools` only."""
+        self._tools = tools
+        self._by_kind: dict[str, Callable[[Progress, Action, datetime], Awaitable[Changes]]] = {
+            "start": self._start,
+            "make_repository": self._make_repository,
+            "approve": self._approve,
+            "answer": self._answer,
+            "nudge": self._nudge,
+            "continue": self._continue,
+            "fix_ci": self._fix_ci,
+            "fix_conflict": self._fix_conflict,
+            "update_branch": self._update_branch,
+            "merge": self._merge,
+            "archive": self._archive,
+        }
+
+    async def act(self, progress: Progress, action: Action, now: datetime) -> Changes:
+        """Do it; raises `ToolFailed` when the tool does not."""
+        return await self._by_kind[action.kind](progress, action, now)
+
+    async def _start(self, progress: Progress, action: Action, now: datetime) -> Changes:
+        del action, now
+        task = progress.task
+        started = await self._tools.call(
+            "jules_start_session",
+            Started,
+            template=task.prompt,
+            variables=task.variables,
+            lane=task.lane,
+            repo=task.repo,
+            title=task.title,
+            task_key=task.key,
+            attempt=progress.attempt,
+        )
+        return {
+            "session_id": started.session_id,
+            "sessions": (*progress.sessions, started.session_id),
+        }
+
+    async def _make_repository(self, progress: Progress, action: Action, now: datetime) -> Changes:
+        del action
+        task = progress.task
+        await self._tools.call(
+            "github_create_private_repo",
+            CreatedRepository,
+            name=task.repo.partition("/")[2],
+            description=task.title,
+            task_key=task.key,
+        )
+        return {"repository_made_at": now}
+
+    async def _approve(self, progress: Progress, action: Action, now: datetime) -> Changes:
+        del action, now
+        await self._tools.call("jules_approve_plan", Acted, session_id=progress.session_id)
+        return {}
+
+    async def _answer(self, progress: Progress, action: Action, now: datetime) -> Changes:
+        await self._say(
+            progress, "answer", {"question": action.text}, f"answer-{action.activity_id}"
+        )
+        return {"answered": (*progress.answered, action.activity_id), "spoke_at": now}
+
+    async def _nudge(self, progress: Progress, action: Action, now: datetime) -> Changes:
+        variables = {"last_activity": action.text or "(none)", "silent_minutes": "15"}
+        await self._say(progress, "nudge", variables, f"nudge-{progress.nudges + 1}")
+        return {"nudges": progress.nudges + 1, "spoke_at": now}
+
+    async def _continue(self, progress: Progress, action: Action, now: datetime) -> Changes:
+        await self._say(progress, "continue", {"reason": action.why}, "continue")
+        return {"continued": True, "spoke_at": now}
+
+    async def _fix_ci(self, progress: Progress, action: Action, now: datetime) -> Changes:
+        variables = {"failing_checks": action.text, "log_excerpt": "(see the checks' own logs)"}
+        return await self._ask_fix(progress, action, now, variables)
+
+    async def _fix_conflict(self, progress: Progress, action: Action, now: datetime) -> Changes:
+        return await self._ask_fix(progress, action, now, {"base_branch": "the default branch"})
+
+    async def _ask_fix(
+        self, progress: Progress, action: Action, now: datetime, variables: dict[str, str]
+    ) -> Changes:
+        await self._say(progress, action.kind, variables, f"fix-{progress.fixes + 1}")
+        return {
+            "fixes": progress.fixes + 1,
+            "fixed_head": action.head_sha,
+            "spoke_at": now,
+        }
+
+    async def _update_branch(self, progress: Progress, action: Action, now: datetime) -> Changes:
+        del now
+        await self._tools.call(
+            "github_update_branch", Updated, **_pull(progress), head_sha=action.head_sha
+        )
+        return {}
+
+    async def _merge(self, progress: Progress, action: Action, now: datetime) -> Changes:
+        del now
+        merged = await self._tools.call(
+            "github_merge_pull", Merged, **_pull(progress), head_sha=action.head_sha
+        )
+        return {"merged_sha": merged.merge_sha} if merged.merged else {}
+
+    async def _archive(self, progress: Progress, action: Action, now: datetime) -> Changes:
+        del action, now
+        await self._tools.call("jules_archive_session", Acted, session_id=progress.session_id)
+        return {"archived": True}
+
+    async def _say(
+        self, progress: Progress, template: str, variables: dict[str, str], purpose: str
+    ) -> None:
+        await self._tools.call(
+            "jules_send_message",
+            Acted,
+            session_id=progress.session_id,
+            template=template,
+            variables=variables,
+            purpose=purpose,
+        )
+
+
+def _pull(progress: Progress) -> dict[str, object]:
+    return {"repo": progress.task.repo, "number": number_of(progress.pull_url or "")}
+
+
+def number_of(url: str) -> int:
+    """Return the number in a pull request's address; 0, which no tool accepts, when none is."""
+    tail = url.rstrip("/").rpartition("/")[2]
+    return int(tail) if tail.isdigit() else 0

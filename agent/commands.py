@@ -1,0 +1,124 @@
+"""What the commands do once a world is there, and the files a run leaves."""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, timedelta
+from pathlib import Path
+
+from mcp_types import Tool
+from pydantic import ValidationError
+
+from agent.planner.plan import Plan
+from agent.report.markdown import render
+from agent.report.model import Report
+from agent.run import USEFUL_TIME, Context, Options, Result, make_plan, run_day
+from agent.wiring import Wired
+from mcp_server.errors import BadArgument
+from mcp_server.models import LANES, Lane
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finished:
+    """A run with its report in two forms."""
+
+    report: Report
+    markdown: str
+
+
+def options_of(
+    *, until: timedelta, only: Sequence[str] | None, dry_run: bool, plan_file: Path | None
+) -> Options:
+    """Check what was asked for; raises `BadArgument`."""
+    lanes: set[Lane] = set()
+    for name in only or ():
+        if name not in LANES:
+            raise BadArgument(f"--only {name!r}: the lanes are {', '.join(LANES)}")
+        lanes.add(name)
+    plan = _read_plan(plan_file) if plan_file else None
+    return Options(until=until, only=frozenset(lanes) or None, dry_run=dry_run, plan=plan)
+
+
+async def run(wired: Wired, options: Options, *, out: Path, say: Say) -> Finished:
+    """Run the day and write its folder."""
+    lines: list[str] = []
+
+    def told(line: str) -> None:
+        stamped = f"{wired.clock.now():%H:%M:%S} {line}"
+        lines.append(stamped)
+        say(stamped)
+
+    result = await run_day(_context(wired, told), options)
+    markdown = render(result.report)
+    _write(out / result.plan.date, result, markdown, lines)
+    return Finished(report=result.report, markdown=markdown)
+
+
+async def plan(wired: Wired, until: timedelta, *, say: Say) -> Plan:
+    """Plan today; nothing is started or kept."""
+    now = wired.clock.now()
+    date = f"{now.astimezone(UTC):%Y-%m-%d}"
+    return (await make_plan(_context(wired, say), date, now + until - USEFUL_TIME)).plan
+
+
+async def tools(wired: Wired) -> Sequence[Tool]:
+    """Return the server's tools as listed."""
+    return await wired.tools.list()
+
+
+def plan_text(plan: Plan) -> str:
+    """Return a plan for reading."""
+    split = plan.split
+    lines = [
+        f"Plan for {plan.date}: {split.startable} startable sessions: {split.creates} creations, "
+        f"{split.updates} updates, {split.optimizations} optimisations, "
+        f"{split.repair_reserve} kept for repair, {split.unused} unused"
+    ]
+    lines += [f"  {task.lane:9} {task.repo}: {task.title} ({task.reason})" for task in plan.tasks]
+    skipped = [one for one in plan.ideas if one.verdict == "skip"]
+    lines += [f"  skip      {one.idea.title} ({one.reason})" for one in skipped]
+    return "\n".join([*lines, *(f"  note: {note}" for note in plan.notes)])
+
+
+def tool_line(tool: Tool) -> str:
+    """Return a tool's name with the first sentence about it."""
+    first = (tool.description or "").strip().partition("\n")[0]
+    return f"{tool.name:28} {first}"
+
+
+def _context(wired: Wired, say: Say) -> Context:
+    return Context(
+        tools=wired.tools,
+        clock=wired.clock,
+        state=wired.state,
+        world=wired.name,
+        seed=wired.seed,
+        never_touch=wired.never_touch,
+        say=say,
+    )
+
+
+def _read_plan(path: Path) -> Plan:
+    try:
+        return Plan.model_validate_json(path.read_text(encoding="utf-8"))
+    except (OSError, ValidationError) as error:
+        raise BadArgument(f"--plan {path}: not a plan of ours: {error}") from error
+
+
+def _write(folder: Path, result: Result, markdown: str, lines: Sequence[str]) -> None:
+    """Write the run's files, each whole or not at all."""
+    folder.mkdir(parents=True, exist_ok=True)
+    events = "".join(event.model_dump_json() + "\n" for event in result.events)
+    report = json.dumps(result.report.model_dump(mode="json"), indent=2)
+    for name, text in (
+        ("report.json", report + "\n"),
+        ("report.md", markdown),
+        ("plan.json", result.plan.model_dump_json(indent=2) + "\n"),
+        ("audit.jsonl", events),
+        ("run.log", "".join(f"{line}\n" for line in lines)),
+    ):
+        part = folder / f".{name}.part"
+        part.write_text(text, encoding="utf-8")
+        part.replace(folder / name)

@@ -1,0 +1,270 @@
+"""The fourth phase, a controller: look at the world, decide for every task, act, look again."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from agent.act import Actor, number_of
+from agent.lifecycle import Action, Observation, Policy, Progress, Question, next_action
+from agent.state import State
+from agent.tools import ToolFailed, Tools
+from mcp_server.clock import Clock
+from mcp_server.models import Activities, Budget, PullView, Session, Sessions, Sources
+
+LOOK_EVERY = timedelta(seconds=60)
+# Activities are read only for sessions that have shown nothing for this long.
+QUIET_FOR = timedelta(minutes=10)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """When a run stops starting, and when it stops."""
+
+    last_useful_start: datetime
+    deadline: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class Look:
+    """One look at everything, for all tasks at once."""
+
+    now: datetime
+    sessions: dict[str, Session]
+    by_marker: dict[tuple[str, int], Session]
+    sources: frozenset[str] | None
+    budget: Budget
+
+
+class Execution:
+    """Brings tasks to their ends."""
+
+    def __init__(
+        self,
+        *,
+        tools: Tools,
+        clock: Clock,
+        state: State,
+        limits: Limits,
+        say: Callable[[str], None],
+        policy: Policy,
+    ) -> None:
+        """Act through `tools` only; keep every step in `state`; tell `say` what happens."""
+        self._tools = tools
+        self._clock = clock
+        self._state = state
+        self._limits = limits
+        self._say = say
+        self._policy = policy
+        self._actor = Actor(tools)
+        self._tasks: dict[str, Progress] = {}
+        self.unstarted = 0
+        self.archived: list[str] = []
+        self.errors: list[str] = []
+
+    async def run(self, tasks: Sequence[Progress]) -> tuple[Progress, ...]:
+        """Work until every task has its end, nothing more can start, or the deadline."""
+        self._tasks = {one.task.key: one for one in tasks}
+        while True:
+            await self._round()
+            now = self._clock.now()
+            if all(self._settled(one) for one in self._tasks.values()):
+                break
+            if now >= self._limits.deadline:
+                self._say("the run's time is up")
+                break
+            await self._clock.sleep_until(min(now + LOOK_EVERY, self._limits.deadline))
+        self._skip_unstarted()
+        return tuple(self._tasks.values())
+
+    def _settled(self, progress: Progress) -> bool:
+        if progress.ended:
+            return True
+        return not _started(progress) and self._clock.now() > self._limits.last_useful_start
+
+    def _skip_unstarted(self) -> None:
+        for progress in list(self._tasks.values()):
+            if not progress.ended and not _started(progress):
+                self.unstarted += 1
+                self._keep(
+                    progress,
+                    status="skipped",
+                    reason="no unit or slot fell free for it before the last useful start",
+                )
+
+    async def _round(self) -> None:
+        """Look once and take one step for every task; a failing tool never stops the others."""
+        try:
+            look = await self._look()
+        except ToolFailed as error:
+            self._error("look", error)
+            return
+        may_start = look.now <= self._limits.last_useful_start
+        for key in list(self._tasks):
+            progress = self._adopt(self._tasks[key], look)
+            try:
+                seen = await self._observe(progress, look)
+                pull = seen.session.pull if seen.session else None
+                if pull is not None and progress.pull_url != pull.url:
+                    progress = self._keep(progress, pull_url=pull.url)
+                action = next_action(progress, seen, look.now, self._policy)
+                if action.kind in ("start", "make_repository"):
+                    if not may_start or self._must_wait(progress, look):
+                        continue
+                    may_start = await self._begin(progress, action)
+                else:
+                    await self._step(progress, action)
+            except ToolFailed as error:
+                self._error(progress.task.title, error)
+
+    async def _look(self) -> Look:
+        budget = await self._tools.call("budget_status", Budget)
+        sessions: list[Session] = []
+        cursor: str | None = None
+        while True:
+            page = await self._tools.call(
+                "jules_list_sessions", Sessions, mine=True, archived=True, cursor=cursor
+            )
+            sessions += page.sessions
+            cursor = page.next_cursor
+            if cursor is None:
+                break
+        waiting = any(not one.ended and one.session_id is None for one in self._tasks.values())
+        return Look(
+            now=self._clock.now(),
+            sessions={session.id: session for session in sessions},
+            by_marker={
+                (session.marker.task_key, session.marker.attempt): session
+                for session in reversed(sessions)
+                if session.marker is not None
+            },
+            sources=await self._sources() if waiting else None,
+            budget=budget,
+        )
+
+    async def _sources(self) -> frozenset[str]:
+        found = await self._tools.call("jules_list_sources", Sources, max_age=120)
+        return frozenset(source.repo.lower() for source in found.sources)
+
+    def _adopt(self, progress: Progress, look: Look) -> Progress:
+        """Take over the session that carries this task's marker, whoever started it."""
+        if progress.session_id is not None or progress.ended:
+            return progress
+        session = look.by_marker.get((progress.task.key, progress.attempt))
+        if session is None:
+            return progress
+        return self._keep(
+            progress,
+            session_id=session.id,
+            sessions=(*progress.sessions, session.id),
+            asked_to_start=True,
+            status="running",
+        )
+
+    async def _observe(self, progress: Progress, look: Look) -> Observation:
+        session = look.sessions.get(progress.session_id or "")
+        has_source = None if look.sources is None else progress.task.repo.lower() in look.sources
+        seen = Observation(session=session, has_source=has_source)
+        if session is None or progress.ended:
+            return seen
+        if session.state == "COMPLETED" and session.pull is not None:
+            view = await self._tools.call(
+                "github_get_pull", PullView, repo=session.repo, number=number_of(session.pull.url)
+            )
+            return replace(seen, pull=view.pull, decision=view.decision)
+        quiet = look.now - session.updated_at >= QUIET_FOR
+        if session.state in ("AWAITING_USER_FEEDBACK", "FAILED", "PAUSED") or quiet:
+            return await self._listen(seen, session)
+        return seen
+
+    async def _listen(self, seen: Observation, session: Session) -> Observation:
+        page = await self._tools.call(
+            "jules_list_activities", Activities, session_id=session.id, last=20
+        )
+        agent = [item for item in page.activities if item.originator in ("agent", None)]
+        asked = [item for item in agent if item.kind == "agentMessaged"]
+        question = Question(activity_id=asked[-1].id, text=asked[-1].text) if asked else None
+        waiting = session.state == "AWAITING_USER_FEEDBACK"
+        return replace(
+            seen,
+            last_agent_at=agent[-1].at if agent else session.created_at,
+            last_agent_text=agent[-1].text if agent else "",
+            question=question if waiting else None,
+        )
+
+    def _must_wait(self, progress: Progress, look: Look) -> bool:
+        """Whether a start would be refused, or two sessions would work on one repository."""
+        if look.budget.remaining <= 0 or look.budget.concurrent >= look.budget.concurrent_limit:
+            return True
+        return any(
+            other.task.repo == progress.task.repo and _started(other) and not other.ended
+            for other in self._tasks.values()
+            if other.task.key != progress.task.key
+        )
+
+    async def _begin(self, progress: Progress, action: Action) -> bool:
+        """Start a session or make a repository; returns whether further starts make sense now."""
+        if action.kind == "start":
+            progress = self._keep(progress, asked_to_start=True, status="running")
+        try:
+            result = await self._actor.act(progress, action, self._clock.now())
+        except ToolFailed as error:
+            return self._refused(progress, error)
+        self._keep(progress, **result)
+        self._say(f"{action.kind}: {progress.task.repo}: {progress.task.title}")
+        return True
+
+    def _refused(self, progress: Progress, error: ToolFailed) -> bool:
+        if error.code == "ambiguous" or error.limit == "open_ticket":
+            self._error(progress.task.title, error)
+            return True
+        if error.code == "refused" and error.limit == "attempt":
+            self._next_attempt(progress, error)
+            return True
+        self._keep(progress, asked_to_start=False, status="planned")
+        if error.code == "refused":
+            # A limit: later, when units or slots fall free, and not for the others now either.
+            return error.limit in ("trend_sessions", "per_repository", "repositories")
+        if error.code in ("bad_argument", "not_found"):
+            self._keep(progress, status="failed", reason=str(error))
+        self._error(progress.task.title, error)
+        return True
+
+    def _next_attempt(self, progress: Progress, error: ToolFailed) -> None:
+        if progress.attempt >= self._policy.most_attempts:
+            self._keep(progress, status="failed", reason=str(error))
+        else:
+            again = progress.attempt + 1
+            self._keep(progress, attempt=again, asked_to_start=False, status="planned")
+
+    async def _step(self, progress: Progress, action: Action) -> None:
+        now = self._clock.now()
+        if action.kind == "end":
+            self._keep(progress, status=action.status, reason=action.why)
+            self._say(f"{action.status}: {progress.task.repo}: {progress.task.title}: {action.why}")
+            return
+        if action.kind == "wait" and action.head_sha and progress.trouble_head != action.head_sha:
+            self._keep(progress, trouble_head=action.head_sha, trouble_since=now)
+        if action.kind in ("wait", "nothing"):
+            return
+        result = await self._actor.act(progress, action, now)
+        self._keep(progress, **result)
+        if result.get("archived"):
+            self.archived.append(progress.session_id or "")
+        if action.kind not in ("archive", "update_branch"):
+            self._say(f"{action.kind}: {progress.task.repo}: {action.why}")
+
+    def _keep(self, progress: Progress, **changes: object) -> Progress:
+        kept = progress.model_copy(update=changes)
+        self._tasks[kept.task.key] = kept
+        self._state.save(kept)
+        return kept
+
+    def _error(self, where: str, error: ToolFailed) -> None:
+        line = f"{where}: {error}"
+        if not self.errors or self.errors[-1] != line:
+            self.errors.append(line)
+            self._say(line)
+
+
+def _started(progress: Progress) -> bool:
+    return progress.asked_to_start or progress.repository_made_at is not None

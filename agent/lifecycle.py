@@ -1,0 +1,266 @@
+"""What to do next about a task: `next_action`, a pure function of what we know and what we see."""
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Literal
+
+from pydantic import AwareDatetime
+
+from agent.planner.plan import Task
+from mcp_server.models import GateDecision, PullRequest, Session, Value
+
+Status = Literal["planned", "running", "merged", "parked", "failed", "skipped"]
+ENDED: frozenset[Status] = frozenset({"merged", "parked", "failed", "skipped"})
+# States in which a session of ours may be archived (facts/jules-api.md 1.4: not while it runs).
+_QUIET = frozenset({"COMPLETED", "FAILED", "PAUSED"})
+_WORKING = frozenset({"QUEUED", "PLANNING", "IN_PROGRESS"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Policy:
+    """How patient the controller is; figures from facts/jules-api.md 2.1 where there are any."""
+
+    silence: timedelta = timedelta(minutes=15)
+    most_nudges: int = 2
+    most_answers: int = 3
+    most_fixes: int = 2
+    most_attempts: int = 3
+    # COMPLETED can be read before the pull request shows (facts 2.5).
+    pull_shows_within: timedelta = timedelta(minutes=5)
+    # Jules' own CI fixer gets this long before a message is spent on it (facts 4).
+    fixer_time: timedelta = timedelta(minutes=12)
+    source_appears_within: timedelta = timedelta(minutes=25)
+    conflict_patience: timedelta = timedelta(minutes=20)
+
+
+class Progress(Value):
+    """A task and all that we have done about it; kept after every step."""
+
+    task: Task
+    status: Status = "planned"
+    reason: str = ""
+    attempt: int = 1
+    asked_to_start: bool = False
+    session_id: str | None = None
+    sessions: tuple[str, ...] = ()
+    repository_made_at: AwareDatetime | None = None
+    nudges: int = 0
+    answered: tuple[str, ...] = ()
+    continued: bool = False
+    fixes: int = 0
+    fixed_head: str | None = None
+    spoke_at: AwareDatetime | None = None
+    trouble_since: AwareDatetime | None = None
+    trouble_head: str | None = None
+    pull_url: str | None = None
+    merged_sha: str | None = None
+    archived: bool = False
+
+    @property
+    def ended(self) -> bool:
+        """Whether the task has its end; its session may still want archiving."""
+        return self.status in ENDED
+
+
+@dataclass(frozen=True, kw_only=True)
+class Question:
+    """What a session last asked, by the id of its activity."""
+
+    activity_id: str
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Observation:
+    """What the outside world says about a task now; None means not looked at, or not there."""
+
+    session: Session | None = None
+    last_agent_at: datetime | None = None
+    last_agent_text: str = ""
+    question: Question | None = None
+    pull: PullRequest | None = None
+    decision: GateDecision | None = None
+    has_source: bool | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Action:
+    """What to do; `kind` names it, the other fields are what that kind needs."""
+
+    kind: Literal[
+        "start",
+        "make_repository",
+        "approve",
+        "answer",
+        "nudge",
+        "continue",
+        "fix_ci",
+        "fix_conflict",
+        "update_branch",
+        "merge",
+        "archive",
+        "end",
+        "wait",
+        "nothing",
+    ]
+    why: str = ""
+    status: Status = "running"
+    text: str = ""
+    activity_id: str = ""
+    head_sha: str = field(default="")
+
+
+def next_action(progress: Progress, seen: Observation, now: datetime, policy: Policy) -> Action:
+    """Decide the one next step. Every state has a way out: by its own end or by patience."""
+    if progress.ended:
+        return _after_the_end(progress, seen)
+    if progress.session_id is None:
+        return _before_the_session(progress, seen, now, policy)
+    session = seen.session
+    if session is None:
+        return Action(kind="wait", why="the session is not listed yet")
+    if session.state == "AWAITING_PLAN_APPROVAL":
+        return Action(kind="approve", why="its session plan waits")
+    if session.state == "AWAITING_USER_FEEDBACK":
+        return _asked(progress, seen, now, policy)
+    if session.state in _WORKING:
+        return _working(progress, seen, session, now, policy)
+    if session.state == "PAUSED":
+        return _paused(progress, seen, now, policy)
+    if session.state == "FAILED":
+        reason = seen.last_agent_text or "no reason given"
+        return _end("failed", f"the session failed: {reason}")
+    if session.state == "COMPLETED":
+        return _completed(progress, seen, session, now, policy)
+    return _end("parked", f"Jules calls its state {session.state!r}, which nobody here knows")
+
+
+def _end(status: Status, why: str) -> Action:
+    return Action(kind="end", status=status, why=why)
+
+
+def _after_the_end(progress: Progress, seen: Observation) -> Action:
+    session = seen.session
+    if progress.archived or session is None or session.archived:
+        return Action(kind="nothing")
+    waits_for_person = progress.status == "parked" and session.pull is not None
+    if waits_for_person or session.state not in _QUIET:
+        return Action(kind="nothing", why="its session is left as it is")
+    return Action(kind="archive", why=f"the task is {progress.status}")
+
+
+def _before_the_session(
+    progress: Progress, seen: Observation, now: datetime, policy: Policy
+) -> Action:
+    if progress.task.lane == "create":
+        if progress.repository_made_at is None:
+            return Action(kind="make_repository", why="a new idea")
+        if not seen.has_source:
+            if now - progress.repository_made_at < policy.source_appears_within:
+                return Action(kind="wait", why="the new repository is no source yet")
+            return _end("parked", "the new repository never appeared as a source of Jules")
+    elif seen.has_source is False:
+        return _end("parked", "not a source of Jules: give its GitHub app this repository")
+    return Action(kind="start", why=progress.task.reason)
+
+
+def _asked(progress: Progress, seen: Observation, now: datetime, policy: Policy) -> Action:
+    question = seen.question
+    if question is not None and question.activity_id not in progress.answered:
+        if len(progress.answered) >= policy.most_answers:
+            return _end("parked", f"asked more than {policy.most_answers} times: {question.text}")
+        return Action(
+            kind="answer",
+            why="it asked",
+            text=question.text,
+            activity_id=question.activity_id,
+        )
+    return _nudge_after_silence(progress, seen, now, policy)
+
+
+def _working(
+    progress: Progress, seen: Observation, session: Session, now: datetime, policy: Policy
+) -> Action:
+    if session.state == "QUEUED":
+        return Action(kind="wait", why="Jules has not begun")
+    return _nudge_after_silence(progress, seen, now, policy)
+
+
+def _nudge_after_silence(
+    progress: Progress, seen: Observation, now: datetime, policy: Policy
+) -> Action:
+    """Nudge when neither the agent nor we have said anything for long; then give up."""
+    if seen.last_agent_at is None:
+        return Action(kind="wait", why="at work")
+    last = max(seen.last_agent_at, progress.spoke_at or seen.last_agent_at)
+    if now - last < policy.silence:
+        return Action(kind="wait", why="at work")
+    if progress.nudges >= policy.most_nudges:
+        return _end("parked", f"stuck: silent after {progress.nudges} nudges")
+    return Action(kind="nudge", why="silent for 15 minutes", text=seen.last_agent_text)
+
+
+def _paused(progress: Progress, seen: Observation, now: datetime, policy: Policy) -> Action:
+    if seen.session is not None and seen.session.archived:
+        return _end("parked", "somebody archived the session while it ran")
+    if progress.nudges == 0:
+        return Action(kind="nudge", why="paused", text=seen.last_agent_text)
+    if progress.spoke_at is not None and now - progress.spoke_at < policy.silence:
+        return Action(kind="wait", why="paused, and told to go on")
+    return _end("failed", "paused, and a message did not wake it")
+
+
+def _completed(
+    progress: Progress, seen: Observation, session: Session, now: datetime, policy: Policy
+) -> Action:
+    if session.pull is None:
+        return _without_pull(progress, session, now, policy)
+    pull, decision = seen.pull, seen.decision
+    if pull is None or decision is None:
+        return Action(kind="wait", why="its pull request could not be read")
+    if pull.merged:
+        return _end("merged", "merged")
+    if pull.state != "open":
+        return _end("skipped", "a person closed its pull request: a no, remembered")
+    if decision.verdict == "merge":
+        return Action(kind="merge", why=decision.reasons[0], head_sha=pull.head_sha)
+    if decision.verdict == "wait":
+        return Action(kind="wait", why=decision.reasons[0])
+    if decision.verdict == "human":
+        return _end("parked", "; ".join(decision.reasons))
+    return _mend(progress, pull, decision, now, policy)
+
+
+def _without_pull(progress: Progress, session: Session, now: datetime, policy: Policy) -> Action:
+    """COMPLETED is not the end: the pull request may show late, or have been forgotten."""
+    since = max(session.updated_at, progress.spoke_at or session.updated_at)
+    if now - since < policy.pull_shows_within:
+        return Action(kind="wait", why="completed; its pull request may show late")
+    if not progress.continued:
+        return Action(kind="continue", why="completed without a pull request")
+    if now - since < policy.silence:
+        return Action(kind="wait", why="told to open its pull request")
+    return _end("failed", "completed, and nothing came of it")
+
+
+def _mend(
+    progress: Progress, pull: PullRequest, decision: GateDecision, now: datetime, policy: Policy
+) -> Action:
+    """Choose how a pull request is mended: conflict first, then red checks, then its base."""
+    conflict = pull.mergeable is False or pull.mergeable_state == "dirty"
+    if not conflict and decision.checks != "FAILED":
+        return Action(kind="update_branch", why="behind its base", head_sha=pull.head_sha)
+    same_trouble = progress.trouble_head == pull.head_sha
+    since = progress.trouble_since if same_trouble and progress.trouble_since else now
+    reasons = "; ".join(decision.reasons)
+    if progress.fixed_head == pull.head_sha:
+        if progress.spoke_at is not None and now - progress.spoke_at < policy.conflict_patience:
+            return Action(kind="wait", why="asked to be mended", head_sha=pull.head_sha)
+        if progress.fixes >= policy.most_fixes:
+            return _end("parked", f"not mended after {progress.fixes} requests: {reasons}")
+    if not conflict and now - since < policy.fixer_time:
+        return Action(kind="wait", why="red; Jules' own fixer has its time", head_sha=pull.head_sha)
+    if progress.fixes >= policy.most_fixes:
+        return _end("parked", f"not mended after {progress.fixes} requests: {reasons}")
+    kind = "fix_conflict" if conflict else "fix_ci"
+    return Action(kind=kind, why=reasons, head_sha=pull.head_sha, text=reasons)

@@ -1,0 +1,1 @@
+"""What to do today: pure decisions from ideas, matches, health and the allowance to a plan."""

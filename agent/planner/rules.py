@@ -1,0 +1,111 @@
+"""The rules planner: which ideas are worth a session, without any model.
+
+The matcher has said what each idea resembles; here the user's limits and the other ideas decide.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+
+from rapidfuzz import fuzz, utils
+
+from agent.planner.split import PlanningSettings
+from mcp_server.models import Health, Idea, Match, Repository, Value, Verdict
+
+_SAME_IDEA = 85.0
+"""`fuzz.token_sort_ratio` of two titles from which they are one idea."""
+
+
+class JudgedIdea(Value):
+    """An idea with what was decided about it; `repo` is None when it is skipped."""
+
+    idea: Idea
+    verdict: Verdict
+    repo: str | None
+    reason: str
+
+
+def judge(
+    ideas: Sequence[Idea],
+    matches: Mapping[str, Match],
+    repositories: Sequence[Repository],
+    health: Sequence[Health],
+    settings: PlanningSettings,
+) -> tuple[JudgedIdea, ...]:
+    """Decide about every idea, best first; a repository gets one idea, an idea one verdict.
+
+    `matches` is by idea key. An idea loses to a better one about the same thing.
+    """
+    known = {repository.repo.casefold(): repository for repository in repositories}
+    without_ci = {score.repo.casefold() for score in health if score.has_ci is False}
+    judged: list[JudgedIdea] = []
+    for idea in sorted(ideas, key=lambda idea: (-idea.score, idea.key)):
+        same = _same(idea, [one.idea for one in judged if one.verdict != "skip"])
+        given = {one.repo for one in judged if one.repo}
+        match = matches.get(idea.key)
+        if same is not None:
+            verdict = _skip(idea, f"the same idea as {same.key}, which stands higher")
+        elif match is None:
+            verdict = _skip(idea, "was not compared with the repositories")
+        elif match.decision == "skip":
+            verdict = _skip(idea, match.reason)
+        elif match.decision == "update":
+            verdict = _update(idea, match, known, without_ci, given, settings)
+        else:
+            verdict = _create(idea, match, given, settings)
+        judged.append(verdict)
+    return tuple(judged)
+
+
+def _update(
+    idea: Idea,
+    match: Match,
+    known: Mapping[str, Repository],
+    without_ci: Collection[str],
+    given: Collection[str],
+    settings: PlanningSettings,
+) -> JudgedIdea:
+    """Give the idea to the nearest repository, or say why that one gets none.
+
+    The second nearest is never taken instead: it does another job.
+    """
+    if not match.candidates:
+        return _skip(idea, "no repository was named for it")
+    repository = known.get(match.candidates[0].repo.casefold())
+    if repository is None:
+        return _skip(idea, f"{match.candidates[0].repo} is not among the repositories")
+    repo = repository.repo
+    obstacles = (
+        (not settings.touches(repo), "is in never_touch"),
+        (repository.archived, "is archived"),
+        (repository.fork, "is a fork"),
+        (repo.casefold() in without_ci, "has no CI: CI first"),
+        (repo in given, "already has a better idea today"),
+    )
+    for stands, why in obstacles:
+        if stands:
+            return _skip(idea, f"{repo} {why}")
+    return JudgedIdea(idea=idea, verdict="update", repo=repo, reason=match.reason)
+
+
+def _create(
+    idea: Idea, match: Match, given: Collection[str], settings: PlanningSettings
+) -> JudgedIdea:
+    """Propose the free name that was found, unless a better idea of today has it."""
+    if match.name is None:
+        return _skip(idea, "no name was found for it")
+    repo = f"{settings.owner}/{match.name}"
+    if repo in given:
+        return _skip(idea, f"a better idea of today is to be called {match.name}")
+    return JudgedIdea(idea=idea, verdict="create", repo=repo, reason=match.reason)
+
+
+def _skip(idea: Idea, reason: str) -> JudgedIdea:
+    return JudgedIdea(idea=idea, verdict="skip", repo=None, reason=reason)
+
+
+def _same(idea: Idea, others: Sequence[Idea]) -> Idea | None:
+    """Return the first of `others` about the same thing."""
+    for other in others:
+        likeness = fuzz.token_sort_ratio(idea.title, other.title, processor=utils.default_process)
+        if idea.key == other.key or likeness >= _SAME_IDEA:
+            return other
+    return None

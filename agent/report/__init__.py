@@ -1,0 +1,1 @@
+"""One report model, and how it is shown."""

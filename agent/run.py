@@ -1,0 +1,173 @@
+"""The day: survey → discover → plan → execute → report."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from agent.discover import discover
+from agent.execute import Execution, Limits
+from agent.lifecycle import Policy, Progress
+from agent.planner.plan import Plan, PlanningSettings, build_plan
+from agent.report.model import Ending, Report, build_report
+from agent.state import Day, State
+from agent.survey import Survey, survey
+from agent.tools import Tools
+from mcp_server.clock import Clock
+from mcp_server.models import Budget, Discovery, Event, Events, Lane
+
+# A session works up to half an hour and its checks, a repair and the merge take as long again
+# (facts/jules-api.md 2.1): what is started later than this before the end cannot finish.
+USEFUL_TIME = timedelta(minutes=75)
+
+DONE, FAILURES, USED_UP, NOTHING_TO_DO, CUT_OFF = 0, 3, 4, 5, 6
+
+
+@dataclass(frozen=True, kw_only=True)
+class Context:
+    """What a run works with; `seed` is None outside the sandbox."""
+
+    tools: Tools
+    clock: Clock
+    state: State
+    world: str
+    seed: int | None
+    never_touch: tuple[str, ...]
+    say: Callable[[str], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """What this run is asked for."""
+
+    until: timedelta = timedelta(minutes=340)
+    only: frozenset[Lane] | None = None
+    dry_run: bool = False
+    plan: Plan | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """A finished run: its report, its plan, and the ledger's events."""
+
+    report: Report
+    plan: Plan
+    events: tuple[Event, ...]
+
+
+async def run_day(context: Context, options: Options) -> Result:
+    """Bring today home, resuming it if it was begun; the report says how it went."""
+    started_at = context.clock.now()
+    limits = Limits(
+        last_useful_start=started_at + options.until - USEFUL_TIME,
+        deadline=started_at + options.until,
+    )
+    date = f"{started_at.astimezone(UTC):%Y-%m-%d}"
+    day = context.state.day(date)
+    resumed = day is not None
+    if day is None:
+        day = await _begin(context, options, date, limits)
+        if not options.dry_run:
+            context.state.begin(day)
+    execution = Execution(
+        tools=context.tools,
+        clock=context.clock,
+        state=context.state,
+        limits=limits,
+        say=context.say,
+        policy=Policy(),
+    )
+    if options.dry_run:
+        tasks: Sequence[Progress] = [_would(one) for one in day.plan.tasks]
+    else:
+        earlier = context.state.unfinished_before(date)
+        tasks = await execution.run([*earlier, *context.state.tasks(date)])
+    budget = await context.tools.call("budget_status", Budget)
+    events = await _events(context.tools)
+    ending = Ending(
+        world=context.world,
+        seed=context.seed,
+        started_at=started_at,
+        ended_at=context.clock.now(),
+        exit=exit_code(tasks, unstarted=execution.unstarted),
+        resumed=resumed,
+        budget=budget,
+        tasks=tasks,
+        archived=execution.archived,
+        errors=execution.errors,
+        alarms=[str(event.data.get("what")) for event in events if event.kind == "alarm"],
+    )
+    return Result(
+        report=build_report(day.plan, day.discovery, ending), plan=day.plan, events=events
+    )
+
+
+async def make_plan(context: Context, date: str, last_useful_start: datetime) -> Day:
+    """Survey, discover and decide; changes nothing outside."""
+    context.say("survey: reading the account")
+    found = await survey(context.tools)
+    context.say(
+        f"survey: {len(found.repositories)} repositories, {found.budget.remaining} of "
+        f"{found.budget.limit} sessions free now"
+    )
+    discovered = await discover(context.tools)
+    for source in discovered.discovery.sources:
+        context.say(f"discover: {source.name}: {source.status}, {source.signals} signals")
+    plan = build_plan(
+        date=date,
+        now=context.clock.now(),
+        budget=found.budget,
+        last_useful_start=last_useful_start,
+        discovery=discovered.discovery,
+        matches=discovered.matches,
+        health=found.health,
+        repositories=found.repositories,
+        settings=_planning(context, found),
+    )
+    context.say(f"plan: {len(plan.tasks)} tasks for {plan.split.startable} startable sessions")
+    return Day(plan=plan, discovery=discovered.discovery, started_at=context.clock.now())
+
+
+def exit_code(tasks: Sequence[Progress], *, unstarted: int) -> int:
+    """Return the exit code for these endings (INTERFACE.md); the gravest counts."""
+    if not tasks:
+        return NOTHING_TO_DO
+    if any(not one.ended for one in tasks):
+        return CUT_OFF
+    if unstarted:
+        return USED_UP
+    if any(one.status in ("failed", "parked") for one in tasks):
+        return FAILURES
+    return DONE
+
+
+async def _begin(context: Context, options: Options, date: str, limits: Limits) -> Day:
+    if options.plan is not None:
+        nothing = Discovery(ideas=(), sources=())
+        return Day(plan=options.plan, discovery=nothing, started_at=context.clock.now())
+    day = await make_plan(context, date, limits.last_useful_start)
+    if options.only is None:
+        return day
+    wanted = tuple(task for task in day.plan.tasks if task.lane in options.only)
+    return day.model_copy(update={"plan": day.plan.model_copy(update={"tasks": wanted})})
+
+
+def _planning(context: Context, found: Survey) -> PlanningSettings:
+    return PlanningSettings(owner=found.owner, never_touch=context.never_touch)
+
+
+def _would(task: object) -> Progress:
+    progress = Progress.model_validate({"task": task})
+    return progress.model_copy(
+        update={"status": "skipped", "reason": f"dry run: would start on {progress.task.repo}"}
+    )
+
+
+async def _events(tools: Tools) -> tuple[Event, ...]:
+    found: list[Event] = []
+    cursor: str | None = None
+    while True:
+        page = await tools.call("audit_events", Events, cursor=cursor)
+        found += page.events
+        cursor = page.next_cursor
+        if cursor is None:
+            return tuple(found)

@@ -1,0 +1,36 @@
+"""The first phase: what is there. Reads; changes nothing but the ledger's own knowledge."""
+
+from dataclasses import dataclass
+
+from agent.tools import Tools
+from mcp_server.models import Budget, Health, HealthReport, Repositories, Repository
+
+
+@dataclass(frozen=True, kw_only=True)
+class Survey:
+    """The account as a day begins."""
+
+    owner: str
+    budget: Budget
+    repositories: tuple[Repository, ...]
+    health: tuple[Health, ...]
+
+
+async def survey(tools: Tools) -> Survey:
+    """Read the allowance, all repositories and their health."""
+    budget = await tools.call("budget_status", Budget)
+    owner, repositories = await list_repositories(tools)
+    report = await tools.call("github_repo_health", HealthReport)
+    return Survey(owner=owner, budget=budget, repositories=repositories, health=report.health)
+
+
+async def list_repositories(tools: Tools) -> tuple[str, tuple[Repository, ...]]:
+    """Return the owner and all repositories, all pages."""
+    found: list[Repository] = []
+    cursor: str | None = None
+    while True:
+        page = await tools.call("github_list_repos", Repositories, cursor=cursor, max_age=0)
+        found += page.repositories
+        cursor = page.next_cursor
+        if cursor is None:
+            return page.owner, tuple(found)

@@ -1,0 +1,132 @@
+"""What is known of the Jules and GitHub account now: read once, shared, with its age."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Generic, TypeVar
+
+from mcp_server.clients.github import GitHubClient
+from mcp_server.clients.jules import JulesClient
+from mcp_server.clock import Clock
+from mcp_server.errors import NotFound
+from mcp_server.guard.counted import Listing, RepositoryListing
+from mcp_server.guard.gate import Observation
+from mcp_server.guard.ledger import Ledger
+from mcp_server.guard.reconcile import reconcile_repositories, reconcile_sessions
+from mcp_server.models import ChangedFile, Health, Repository, Source
+
+T = TypeVar("T")
+
+
+@dataclass
+class _Kept(Generic[T]):
+    value: T
+    read_at: float
+
+
+class _Shared(Generic[T]):
+    """One value read at most once at a time, kept until it is too old for the asker."""
+
+    def __init__(self, clock: Clock, read: Callable[[], Awaitable[T]]) -> None:
+        self._clock = clock
+        self._read = read
+        self._kept: _Kept[T] | None = None
+        self._lock = asyncio.Lock()
+
+    async def get(self, max_age: float) -> T:
+        async with self._lock:
+            if self._kept is None or self.age > max_age:
+                started = self._clock.elapsed()
+                self._kept = _Kept(await self._read(), started)
+            return self._kept.value
+
+    @property
+    def age(self) -> float:
+        """Seconds since the kept value was asked for."""
+        return self._clock.elapsed() - self._kept.read_at if self._kept else 0.0
+
+    def forget(self) -> None:
+        self._kept = None
+
+
+class Account:
+    """The account's sessions, sources and repositories; every read settles what it proves."""
+
+    def __init__(
+        self, *, jules: JulesClient, github: GitHubClient, ledger: Ledger, clock: Clock
+    ) -> None:
+        """Read over the clients; record in the ledger."""
+        self._jules = jules
+        self._github = github
+        self._ledger = ledger
+        self._sessions = _Shared(clock, self._read_sessions)
+        self._sources = _Shared(clock, jules.list_sources)
+        self._repositories = _Shared(clock, self._read_repositories)
+        self.learnt: list[str] = []
+        self._login: str | None = None
+        # What pull requests showed before: the gate wants to see green twice at one head.
+        self.observations: dict[tuple[str, int], Observation] = {}
+        self.heads: dict[tuple[str, int], tuple[str, datetime]] = {}
+        self.files: dict[tuple[str, int], tuple[str, tuple[ChangedFile, ...]]] = {}
+        self.expected: dict[tuple[str, str], frozenset[str]] = {}
+        self.health: dict[str, tuple[Repository, Health]] = {}
+
+    async def login(self) -> str:
+        """Return the GitHub login that the token belongs to."""
+        if self._login is None:
+            self._login = await self._github.login()
+        return self._login
+
+    async def sessions(self, *, max_age: float) -> Listing:
+        """Return a complete session listing no older than `max_age` seconds."""
+        return await self._sessions.get(max_age)
+
+    async def sources(self, *, max_age: float) -> tuple[Source, ...]:
+        """Return all sources."""
+        return await self._sources.get(max_age)
+
+    async def repositories(self, *, max_age: float) -> tuple[Repository, ...]:
+        """Return all repositories of the owner."""
+        return (await self._repositories.get(max_age))[0]
+
+    async def repository_listing(self) -> RepositoryListing:
+        """Return when each repository was made, read just now."""
+        return (await self._repositories.get(0.0))[1]
+
+    async def repository(self, repo: str) -> Repository:
+        """Return one repository, from the kept listing where it stands there."""
+        for known in await self.repositories(max_age=3600):
+            if known.repo.lower() == repo.lower():
+                return known
+        raise NotFound(f"{repo} is none of this account's repositories: see github_list_repos")
+
+    @property
+    def sessions_age(self) -> float:
+        """Age of the kept session listing in seconds."""
+        return self._sessions.age
+
+    @property
+    def repositories_age(self) -> float:
+        """Age of the kept repository listing in seconds."""
+        return self._repositories.age
+
+    @property
+    def sources_age(self) -> float:
+        """Age of the kept source listing in seconds."""
+        return self._sources.age
+
+    def changed_repositories(self) -> None:
+        """Forget the kept repositories and sources."""
+        self._repositories.forget()
+        self._sources.forget()
+
+    async def _read_sessions(self) -> Listing:
+        listing = await self._jules.list_sessions()
+        self.learnt += reconcile_sessions(self._ledger, listing)
+        return listing
+
+    async def _read_repositories(self) -> tuple[tuple[Repository, ...], RepositoryListing]:
+        found, listing = await self._github.list_repositories()
+        self.learnt += reconcile_repositories(self._ledger, listing)
+        return found, listing

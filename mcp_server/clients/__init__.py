@@ -1,0 +1,1 @@
+"""Clients of Jules, GitHub and trend sites, all over the guarded transport."""

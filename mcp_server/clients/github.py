@@ -1,0 +1,372 @@
+"""GitHub's REST API (facts/github.md, version 2022-11-28): requests built, answers read.
+
+Unknown is never absent: what cannot be read is None or an error, not an empty list.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, Literal, cast
+
+import httpx2
+
+from mcp_server.clients.wire import Answer, Wire, get_json, read, send
+from mcp_server.clock import Clock
+from mcp_server.errors import NotFound, Unreadable
+from mcp_server.guard import bodies
+from mcp_server.guard.counted import RepositoryListing
+from mcp_server.guard.request import Prepared
+from mcp_server.models import ChangedFile, Check, PullRequest, Repository, utc
+
+HEADERS = {
+    "accept": "application/vnd.github+json",
+    "x-github-api-version": "2022-11-28",
+}
+MOST_PAGES = 100
+# The API lists no more than 3,000 files of a pull request; past that nothing is complete.
+MOST_FILES = 3000
+
+
+class _License(Wire):
+    spdx_id: str | None = None
+
+
+class _Repository(Wire):
+    full_name: str
+    private: bool
+    archived: bool = False
+    fork: bool = False
+    description: str | None = None
+    language: str | None = None
+    topics: tuple[str, ...] = ()
+    license: _License | None = None
+    default_branch: str = "main"
+    created_at: str
+    pushed_at: str | None = None
+    open_issues_count: int = 0
+
+
+class _User(Wire):
+    login: str = ""
+
+
+class _RepoName(Wire):
+    full_name: str
+
+
+class _Ref(Wire):
+    ref: str
+    sha: str
+    repo: _RepoName | None = None
+
+
+class _Pull(Wire):
+    number: int
+    html_url: str
+    title: str = ""
+    user: _User | None = None
+    state: str
+    merged: bool = False
+    merged_at: str | None = None
+    draft: bool = False
+    base: _Ref
+    head: _Ref
+    mergeable: bool | None = None
+    mergeable_state: str = "unknown"
+    created_at: str
+    updated_at: str
+
+
+class _App(Wire):
+    slug: str = ""
+
+
+class _CheckRun(Wire):
+    id: int
+    name: str
+    status: str
+    conclusion: str | None = None
+    app: _App | None = None
+
+
+class _CheckRuns(Wire):
+    total_count: int
+    check_runs: tuple[_CheckRun, ...]
+
+
+class _Status(Wire):
+    context: str
+    state: str
+
+
+class _Statuses(Wire):
+    total_count: int
+    statuses: tuple[_Status, ...]
+
+
+class _File(Wire):
+    filename: str
+    status: str
+    additions: int = 0
+    deletions: int = 0
+    previous_filename: str | None = None
+
+
+class _Entry(Wire):
+    path: str
+    type: str
+    sha: str
+    size: int | None = None
+
+
+class _Tree(Wire):
+    sha: str
+    truncated: bool = False
+    tree: tuple[_Entry, ...]
+
+
+class _Object(Wire):
+    sha: str
+
+
+class _GitRef(Wire):
+    object: _Object
+
+
+class _Commit(Wire):
+    tree: _Object
+
+
+class TreeListing(Wire):
+    """The files of a branch: path → size in bytes; `complete` False when GitHub cut it off."""
+
+    files: dict[str, int]
+    complete: bool
+
+
+class GitHubClient:
+    """Reads and sends through the guarded transport; keeps nothing."""
+
+    def __init__(self, http: httpx2.AsyncClient, *, base: str, clock: Clock) -> None:
+        """Speak to the API at `base`."""
+        self._http = http
+        self._base = base.rstrip("/")
+        self._clock = clock
+
+    async def login(self) -> str:
+        """Return who the token belongs to."""
+        return read(_User, (await self._get("/user")).data).login
+
+    async def list_repositories(self) -> tuple[tuple[Repository, ...], RepositoryListing]:
+        """Return every repository the token's owner has, and when each was made."""
+        received = self._clock.elapsed()
+        url: str | None = f"{self._base}/user/repos"
+        params = [("affiliation", "owner"), ("per_page", "100"), ("sort", "full_name")]
+        found: list[Repository] = []
+        first: datetime | None = None
+        for _ in range(MOST_PAGES):
+            if url is None:
+                break
+            page = await get_json(self._http, url, params)
+            first = first or page.date
+            found += [repository(raw) for raw in _list(page)]
+            url, params = page.next_url, []
+        if first is None or url is not None:
+            raise Unreadable(f"the repositories do not end within {MOST_PAGES} pages")
+        created = {item.repo: item.created_at for item in found}
+        return tuple(found), RepositoryListing(date=first, received=received, created=created)
+
+    async def get_repository(self, repo: str) -> Repository:
+        """Return one repository; `NotFound` when the token cannot see one of that exact name."""
+        found = repository((await self._get(f"/repos/{repo}")).data)
+        if found.repo.lower() != repo.lower():
+            raise NotFound(f"{repo} is now {found.repo}: use that name")
+        return found
+
+    async def get_tree(self, repo: str, ref: str) -> TreeListing:
+        """Return all files at a branch or commit; raises `NotFound` or `Refused` when empty."""
+        answer = await self._get(f"/repos/{repo}/git/trees/{ref}", [("recursive", "1")])
+        tree = read(_Tree, answer.data)
+        files = {entry.path: entry.size or 0 for entry in tree.tree if entry.type == "blob"}
+        return TreeListing(files=files, complete=not tree.truncated)
+
+    async def list_checks(self, repo: str, ref: str) -> tuple[Check, ...]:
+        """Return the newest check run of each (app, name) and each commit status at `ref`."""
+        runs = read(
+            _CheckRuns, (await self._get(f"/repos/{repo}/commits/{ref}/check-runs", _FULL)).data
+        )
+        statuses = read(
+            _Statuses, (await self._get(f"/repos/{repo}/commits/{ref}/status", _FULL)).data
+        )
+        if runs.total_count > len(runs.check_runs) or statuses.total_count > len(statuses.statuses):
+            raise Unreadable(f"{repo} has more checks on {ref} than one page shows")
+        newest: dict[tuple[str, str], _CheckRun] = {}
+        for run in sorted(runs.check_runs, key=lambda run: run.id):
+            newest[(run.app.slug if run.app else "", run.name)] = run
+        return (
+            *(
+                Check(name=run.name, app=app, status=run.status, conclusion=run.conclusion)
+                for (app, _), run in sorted(newest.items())
+            ),
+            # The combined `state` says "pending" when there is no status at all: not read.
+            *(_status_check(status) for status in statuses.statuses),
+        )
+
+    async def list_pulls(
+        self, repo: str, *, state: Literal["open", "closed", "all"] = "open"
+    ) -> tuple[PullRequest, ...]:
+        """Return up to 100 pull requests, newest first; without mergeability."""
+        answer = await self._get(f"/repos/{repo}/pulls", [("state", state), ("per_page", "100")])
+        return tuple(pull_request(repo, raw) for raw in _list(answer))
+
+    async def get_pull(self, repo: str, number: int) -> PullRequest:
+        """Return one pull request; `mergeable` is None until GitHub has computed it."""
+        return pull_request(repo, (await self._get(f"/repos/{repo}/pulls/{number}")).data)
+
+    async def list_files(self, repo: str, number: int) -> tuple[ChangedFile, ...]:
+        """Return every changed file; raises `Unreadable` when the list cannot be complete."""
+        url: str | None = f"{self._base}/repos/{repo}/pulls/{number}/files"
+        params = [("per_page", "100")]
+        files: list[ChangedFile] = []
+        while url is not None:
+            page = await get_json(self._http, url, params)
+            files += [_changed_file(raw) for raw in _list(page)]
+            if len(files) >= MOST_FILES:
+                raise Unreadable(f"{repo}#{number} changes {len(files)} files or more")
+            url, params = page.next_url, []
+        return tuple(files)
+
+    async def is_merged(self, repo: str, number: int) -> bool:
+        """Ask GitHub whether a pull request is merged (204) or not (404)."""
+        response = await self._http.get(f"{self._base}/repos/{repo}/pulls/{number}/merge")
+        if response.status_code not in (204, 404):
+            raise Unreadable(f"{repo}#{number}: merged or not? HTTP {response.status_code}")
+        return response.status_code == 204
+
+    async def head_of(self, repo: str, branch: str) -> tuple[str, str]:
+        """Return the commit and the tree that a branch stands at."""
+        ref = read(_GitRef, (await self._get(f"/repos/{repo}/git/ref/heads/{branch}")).data)
+        commit = (await self._get(f"/repos/{repo}/git/commits/{ref.object.sha}")).data
+        return ref.object.sha, read(_Commit, commit).tree.sha
+
+    async def send(self, prepared: Prepared, ticket: str) -> Mapping[str, Any]:
+        """Send a prepared mutation under its ticket, once; returns the parsed answer."""
+        return (await send(self._http, self._base, prepared, ticket)).data
+
+    async def _get(self, path: str, params: Sequence[tuple[str, str]] = ()) -> Answer:
+        return await get_json(self._http, self._base + path, params)
+
+
+_FULL = (("per_page", "100"),)
+
+
+def repository(raw: object) -> Repository:
+    """Read a repository."""
+    wire = read(_Repository, raw)
+    return Repository(
+        repo=wire.full_name,
+        private=wire.private,
+        archived=wire.archived,
+        fork=wire.fork,
+        description=wire.description or "",
+        language=wire.language,
+        topics=wire.topics,
+        license=wire.license.spdx_id if wire.license else None,
+        default_branch=wire.default_branch,
+        created_at=utc(wire.created_at),
+        pushed_at=utc(wire.pushed_at) if wire.pushed_at else None,
+        open_issues=wire.open_issues_count,
+    )
+
+
+def pull_request(repo: str, raw: object) -> PullRequest:
+    """Read a pull request from a list or by itself."""
+    wire = read(_Pull, raw)
+    return PullRequest(
+        repo=repo,
+        number=wire.number,
+        url=wire.html_url,
+        title=wire.title,
+        author=wire.user.login if wire.user else "",
+        state=wire.state,
+        merged=wire.merged or wire.merged_at is not None,
+        draft=wire.draft,
+        base_ref=wire.base.ref,
+        base_repo=wire.base.repo.full_name if wire.base.repo else repo,
+        head_ref=wire.head.ref,
+        head_repo=wire.head.repo.full_name if wire.head.repo else None,
+        head_sha=wire.head.sha,
+        mergeable=wire.mergeable,
+        mergeable_state=wire.mergeable_state,
+        created_at=utc(wire.created_at),
+        updated_at=utc(wire.updated_at),
+    )
+
+
+def create_repository(name: str, description: str) -> Prepared:
+    """Build the creation of a private repository with a first commit."""
+    body = bodies.CreateRepository(name=name, description=description)
+    return _build("create_repository", "POST", "/user/repos", body)
+
+
+def create_tree(repo: str, base_tree: str, files: Sequence[tuple[str, str]]) -> Prepared:
+    """Build a tree of text files, `(path, content)`, on top of `base_tree`."""
+    tree = [bodies.TreeFile(path=path, content=content) for path, content in files]
+    body = bodies.CreateTree(base_tree=base_tree, tree=tree)
+    return _build("create_tree", "POST", f"/repos/{repo}/git/trees", body)
+
+
+def create_commit(repo: str, *, message: str, tree: str, parent: str) -> Prepared:
+    """Build a commit on `parent`."""
+    body = bodies.CreateCommit(message=message, tree=tree, parents=[parent])
+    return _build("create_commit", "POST", f"/repos/{repo}/git/commits", body)
+
+
+def move_branch(repo: str, branch: str, sha: str) -> Prepared:
+    """Build the fast-forward of a branch."""
+    path = f"/repos/{repo}/git/refs/heads/{branch}"
+    return _build("move_branch", "PATCH", path, bodies.MoveBranch(sha=sha))
+
+
+def merge_pull(repo: str, number: int, head_sha: str) -> Prepared:
+    """Build a squash merge of exactly `head_sha`."""
+    path = f"/repos/{repo}/pulls/{number}/merge"
+    return _build("merge_pull", "PUT", path, bodies.MergePull(sha=head_sha))
+
+
+def update_branch(repo: str, number: int, head_sha: str) -> Prepared:
+    """Build the merge of the base into a pull request's branch."""
+    path = f"/repos/{repo}/pulls/{number}/update-branch"
+    return _build("update_branch", "PUT", path, bodies.UpdateBranch(expected_head_sha=head_sha))
+
+
+def _build(kind: str, method: str, path: str, body: bodies.Body) -> Prepared:
+    return Prepared(service="github", kind=kind, method=method, path=path, body=body)
+
+
+def _list(page: Answer) -> Sequence[object]:
+    data: object = page.data
+    if not isinstance(data, list):
+        raise Unreadable("a list from GitHub is not a JSON array")
+    return cast("list[object]", data)
+
+
+def _changed_file(raw: object) -> ChangedFile:
+    wire = read(_File, raw)
+    return ChangedFile(
+        path=wire.filename,
+        status=wire.status,
+        additions=wire.additions,
+        deletions=wire.deletions,
+        previous_path=wire.previous_filename,
+    )
+
+
+def _status_check(wire: _Status) -> Check:
+    # A commit status has one word for both; anything but success is not green.
+    finished = wire.state != "pending"
+    return Check(
+        name=wire.context,
+        app="status",
+        status="completed" if finished else "pending",
+        conclusion={"success": "success"}.get(wire.state, "failure") if finished else None,
+    )

@@ -1,0 +1,130 @@
+"""What both service clients share: reading answers, and turning bad ones into errors.
+
+Pure but for `get_json` and `send`, which speak through the guarded transport.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from email.utils import parsedate_to_datetime
+from typing import Any, TypeVar
+
+import httpx2
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from mcp_server.errors import BadArgument, NotFound, Refused, SettingsError, Unavailable, Unreadable
+from mcp_server.guard.request import Prepared
+
+
+class Wire(BaseModel):
+    """Base of the schemas of what services send: only the fields used, lenient on the rest."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+
+W = TypeVar("W", bound=Wire)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """A parsed answer: its JSON, the service's `Date`, and the next page where there is one."""
+
+    data: Any
+    date: datetime
+    next_url: str | None = None
+
+
+async def get_json(
+    http: httpx2.AsyncClient, url: str, params: Sequence[tuple[str, str]] = ()
+) -> Answer:
+    """Read JSON from `url`; raises the error that its status means."""
+    return parse(await http.get(url, params=list(params) or None))
+
+
+async def send(http: httpx2.AsyncClient, base: str, prepared: Prepared, ticket: str) -> Answer:
+    """Send a mutation once, under `ticket`; raises `Ambiguous` when the outcome is unknown."""
+    response = await http.request(
+        prepared.method,
+        base + prepared.path,
+        content=prepared.content,
+        headers={"content-type": "application/json"},
+        extensions={"ticket": ticket},
+    )
+    return parse(response)
+
+
+def read(schema: type[W], raw: object) -> W:
+    """Read `raw` by `schema`; raises `Unreadable` naming the fields, never their values."""
+    try:
+        return schema.model_validate(raw)
+    except ValidationError as error:
+        where = ", ".join(str(item["loc"]) for item in error.errors(include_input=False))
+        raise Unreadable(f"an answer does not fit {schema.__name__}: {where}") from None
+
+
+def parse(response: httpx2.Response) -> Answer:
+    """Return the JSON of a good answer; raise what a bad one means to the caller."""
+    if not response.is_success:
+        raise error_of(response)
+    try:
+        data: Any = response.json() if response.content else {}
+    except ValueError as error:
+        raise Unreadable(f"{_place(response)} answered no JSON") from error
+    following = response.links.get("next", {}).get("url")
+    return Answer(data=data, date=date_of(response), next_url=following)
+
+
+def date_of(response: httpx2.Response) -> datetime:
+    """Return the service's own clock; an answer without one cannot be counted by."""
+    try:
+        return parsedate_to_datetime(response.headers["date"])
+    except (KeyError, ValueError) as error:
+        raise Unreadable(f"{_place(response)} sent no usable Date header") from error
+
+
+def error_of(response: httpx2.Response) -> Exception:
+    """Map a status to the error tree by code and machine-readable words, never by prose."""
+    status, word = response.status_code, _status_word(response)
+    where = f"{_place(response)}: HTTP {status} {word}".rstrip()
+    if status == 401:
+        # Jules' own text here is false (facts/jules-api.md 5.3); the key is what is wrong.
+        return SettingsError(f"{where}: check the key of this service")
+    if status == 404:
+        return NotFound(f"{where}: no such thing, or not within this token's reach")
+    if status == 400 and word == "FAILED_PRECONDITION":
+        return Refused(
+            f"{where}: Jules starts no more now (its quota, or its GitHub app)", limit="jules_quota"
+        )
+    if status == 403:
+        return Refused(f"{where}: the service forbids it", limit="permission")
+    if status == 429 or status >= 500:
+        return Unavailable(f"{where}: try again later", status=status)
+    if status in (405, 409):
+        return Refused(f"{where}: {_message(response)}", limit="state")
+    return BadArgument(f"{where}: {_message(response)}")
+
+
+def _place(response: httpx2.Response) -> str:
+    # Only host and path: a query or a header could carry what must not be repeated.
+    url = response.request.url
+    return f"{response.request.method} {url.host}{url.path}"
+
+
+def _error_object(response: httpx2.Response) -> Mapping[str, Any]:
+    try:
+        data = response.json()
+    except ValueError:
+        return {}
+    if not isinstance(data, dict):
+        return {}
+    inner = data.get("error")  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+    return inner if isinstance(inner, dict) else data  # pyright: ignore[reportUnknownVariableType]
+
+
+def _status_word(response: httpx2.Response) -> str:
+    word = _error_object(response).get("status", "")
+    return word if isinstance(word, str) and word.isupper() else ""
+
+
+def _message(response: httpx2.Response) -> str:
+    return str(_error_object(response).get("message", ""))[:200]

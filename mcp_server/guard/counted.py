@@ -1,0 +1,197 @@
+"""The sets that are counted: every session id and repository seen, kept once seen.
+
+Deleting, archiving or a later short list therefore forgets nothing (DESIGN.md section 5). All
+functions run inside the ledger's transaction.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import sqlalchemy as sa
+
+from mcp_server import store
+from mcp_server.guard import budget
+from mcp_server.guard.budget import Unit, Usage
+from mcp_server.guard.chain import append, moment, stamp
+from mcp_server.guard.evidence import Outcome
+from mcp_server.guard.tickets import Ticket
+from mcp_server.models import Session
+
+# States in which a session still works or waits: they count against the concurrent limit.
+RUNNING = frozenset(
+    {"QUEUED", "PLANNING", "IN_PROGRESS", "AWAITING_PLAN_APPROVAL", "AWAITING_USER_FEEDBACK"}
+)
+# An answer lost longer ago than this is in doubt, not in flight: it must not block for ever.
+IN_FLIGHT = timedelta(minutes=2)
+
+
+@dataclass(kw_only=True)
+class Listing:
+    """A complete listing of sessions; serves one batch of creates while it is fresh.
+
+    `date` is the answer's `Date`, `received` the clock's elapsed seconds at its arrival.
+    """
+
+    date: datetime
+    received: float
+    sessions: tuple[Session, ...]
+    creates: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class RepositoryListing:
+    """When each repository of the owner was created; `date` and `received` as in `Listing`."""
+
+    date: datetime
+    received: float
+    created: Mapping[str, datetime]
+
+
+def record_sessions(tx: sa.Connection, listing: Listing) -> None:
+    """Keep every session id whose `createTime` could still count, and who is running."""
+    horizon = budget.window_start(listing.date) - timedelta(hours=1)
+    rows = tx.execute(sa.select(store.sessions.c.id, store.sessions.c.running))
+    known = {row.id: row.running for row in rows}
+    for session in listing.sessions:
+        if session.created_at < horizon:
+            continue
+        running = session.state in RUNNING and not session.archived
+        if session.id not in known:
+            _see_session(tx, session, running, listing.date)
+        elif known[session.id] != running:
+            tx.execute(
+                sa.update(store.sessions)
+                .where(store.sessions.c.id == session.id)
+                .values(running=running)
+            )
+
+
+def record_repositories(tx: sa.Connection, listing: RepositoryListing) -> None:
+    """Keep every repository created within the last two days."""
+    horizon = listing.date - timedelta(days=2)
+    known = set(tx.execute(sa.select(store.repositories.c.repo)).scalars())
+    for repo, created in sorted(listing.created.items()):
+        if created >= horizon and repo not in known:
+            _see_repository(tx, repo, created, listing.date)
+
+
+def bind_effect(tx: sa.Connection, ticket: Ticket, outcome: Outcome, now: datetime) -> None:
+    """Put what a ticket made into the counted sets, in the transaction that ends the ticket."""
+    if ticket.kind == "start_session":
+        _bind_session(tx, ticket, outcome, now)
+    elif ticket.kind == "create_repository":
+        repo = str(outcome.result["full_name"])
+        table = store.repositories.c
+        if tx.execute(sa.select(table.repo).where(table.repo == repo)).one_or_none() is None:
+            created = moment(outcome.result.get("created_at")) or ticket.sent_at or now
+            _see_repository(tx, repo, created, now)
+
+
+def _bind_session(tx: sa.Connection, ticket: Ticket, outcome: Outcome, now: datetime) -> None:
+    session_id = str(outcome.result["name"]).removeprefix("sessions/")
+    ours = {
+        "ticket": ticket.id,
+        "lane": ticket.lane,
+        "repo": ticket.repo,
+        "marker": ticket.key,
+    }
+    seen = tx.execute(
+        sa.update(store.sessions).where(store.sessions.c.id == session_id).values(**ours)
+    )
+    if seen.rowcount == 0:
+        created = moment(outcome.result.get("createTime")) or ticket.sent_at or now
+        tx.execute(
+            sa.insert(store.sessions).values(
+                id=session_id, created_at=stamp(created), running=True, **ours
+            )
+        )
+
+
+def _see_session(tx: sa.Connection, session: Session, running: bool, now: datetime) -> None:
+    marker = session.marker
+    ours = marker is not None and marker.valid
+    key = f"{marker.task_key}.a{marker.attempt}" if marker else None
+    data = {
+        "id": session.id,
+        "created_at": stamp(session.created_at),
+        "marker": key,
+        "valid": ours,
+    }
+    append(tx, now, "session_seen", None, data)
+    for what in _oddities(tx, session, key):
+        append(tx, now, "alarm", None, {"what": what, "session": session.id, "marker": key})
+    tx.execute(
+        sa.insert(store.sessions).values(
+            id=session.id,
+            created_at=stamp(session.created_at),
+            lane=marker.lane if marker is not None and ours else None,
+            marker=key if ours else None,
+            repo=session.repo,
+            running=running,
+        )
+    )
+
+
+def _oddities(tx: sa.Connection, session: Session, key: str | None) -> list[str]:
+    """Return what is wrong with a session that is listed for the first time; I10."""
+    marker = session.marker
+    if marker is None:
+        return []
+    if not marker.valid:
+        return ["marker that is not ours"]
+    head = tx.execute(sa.select(store.ledger)).one()
+    if marker.ledger != head.ledger_id:
+        first = moment(head.first_listing_at)
+        if first is None or session.created_at <= first:
+            return []  # an earlier life of this account's factory: counted, nothing more
+        tx.execute(sa.update(store.ledger).values(rival_at=stamp(session.created_at)))
+        return ["another ledger is starting sessions"]
+    found: list[str] = []
+    twins = sa.select(store.sessions.c.id).where(store.sessions.c.marker == key)
+    if tx.execute(twins).first() is not None:
+        found.append("marker seen twice")
+    table = store.tickets.c
+    ended = sa.select(table.state).where(table.kind == "start_session", table.key == key)
+    if tx.execute(ended).scalar_one_or_none() == "released":
+        found.append("session of a released ticket")
+    return found
+
+
+def _see_repository(tx: sa.Connection, repo: str, created: datetime, now: datetime) -> None:
+    tx.execute(sa.insert(store.repositories).values(repo=repo, created_at=stamp(created)))
+    append(tx, now, "repository_seen", None, {"repo": repo, "created_at": stamp(created)})
+
+
+def usage(
+    tx: sa.Connection, now: datetime, *, local_now: datetime, open_tickets: Sequence[Ticket]
+) -> Usage:
+    """Return what counts at `now`, the `Date` of a listing; `local_now` only ages tickets."""
+    rows = tx.execute(
+        sa.select(store.sessions)
+        .where(store.sessions.c.created_at > stamp(budget.window_start(now)))
+        .order_by(store.sessions.c.created_at, store.sessions.c.id)
+    ).all()
+    units = [
+        Unit(at=moment(row.created_at), lane=row.lane, repo=row.repo, ours=row.lane is not None)
+        for row in rows
+    ]
+    starting = [ticket for ticket in open_tickets if ticket.kind == "start_session"]
+    units += [Unit(at=None, lane=t.lane, repo=t.repo, ours=True) for t in starting]
+    in_flight = [t for t in starting if (t.sent_at or t.held_at) > local_now - IN_FLIGHT]
+    made = [datetime.fromisoformat(at) for at in _created_times(tx)]
+    pending = sum(1 for ticket in open_tickets if ticket.kind == "create_repository")
+    today = now.astimezone(UTC).date()
+    return Usage(
+        now=now,
+        units=units,
+        running=sum(1 for row in rows if row.running) + len(starting),
+        creates_in_flight=len(in_flight),
+        repositories=pending + sum(1 for at in made if at > budget.window_start(now)),
+        repositories_today=pending + sum(1 for at in made if at.astimezone(UTC).date() == today),
+        held=len(starting),
+    )
+
+
+def _created_times(tx: sa.Connection) -> Sequence[str]:
+    return tx.execute(sa.select(store.repositories.c.created_at)).scalars().all()

@@ -1,0 +1,398 @@
+"""The durable record of tickets: check and insert in one immediate transaction.
+
+Invariants (facts/safety.md 1.3): I2 and I3 a ticket lets one request out once, by compare-and-set;
+I4 `sent` is left by evidence only; I6 ends are final; I8 no ledger, no ticket. What counts is
+`counted.py`'s, against which limit `budget.py`'s, what an answer proves `evidence.py`'s.
+"""
+
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+
+import sqlalchemy as sa
+from sqlalchemy.exc import IntegrityError
+
+from mcp_server import store
+from mcp_server.clock import Clock
+from mcp_server.errors import LedgerUnavailable, Refused
+from mcp_server.guard import budget, chain, counted, tickets
+from mcp_server.guard.budget import Limits, Usage
+from mcp_server.guard.chain import moment, stamp
+from mcp_server.guard.counted import Listing, RepositoryListing
+from mcp_server.guard.evidence import Outcome
+from mcp_server.guard.request import Prepared
+from mcp_server.guard.tickets import Ticket
+from mcp_server.models import Event, Lane
+
+_COUNTED = frozenset({"start_session", "create_repository"})
+_FIRST_COMMIT = frozenset({"create_tree", "create_commit", "move_branch"})
+HELD_FOR = timedelta(seconds=60)
+LISTING_FRESH_SECONDS = 60.0
+# A new ledger cannot know what an earlier one sent a moment ago and Jules does not show yet.
+SETTLING = timedelta(minutes=10)
+
+
+class Ledger:
+    """Tickets, events and the count, in one database shared by any number of processes."""
+
+    def __init__(
+        self,
+        engine: sa.Engine,
+        *,
+        world: str,
+        limits: Limits,
+        clock: Clock,
+        new_id: Callable[[], str],
+    ) -> None:
+        """Open the ledger of `world`, or begin one.
+
+        Args:
+            engine: from `store.open_engine`.
+            world: `sandbox:SEED` or the account's fingerprint; a ledger serves one world.
+            limits: enforced on every ticket.
+            clock: for ages; the window's `now` comes from listings.
+            new_id: names a new ledger: 8 hex digits.
+
+        Raises:
+            LedgerUnavailable: another world's ledger, or one that has lost its head.
+        """
+        self._engine = engine
+        self._clock = clock
+        self.limits = limits
+        with self._transaction() as tx:
+            row = tx.execute(sa.select(store.ledger)).one_or_none()
+            if row is None:
+                self._begin(tx, world, new_id())
+                row = tx.execute(sa.select(store.ledger)).one()
+        if row.world != world:
+            raise LedgerUnavailable(
+                f"this ledger belongs to {row.world}, not to {world}: use another --state"
+            )
+        self.id: str = row.ledger_id
+
+    # Tickets
+
+    def find(self, kind: str, key: str) -> Ticket | None:
+        """Return the ticket of this kind and key, whatever became of it."""
+        table = store.tickets.c
+        with self._transaction() as tx:
+            found = tickets.select(tx, table.kind == kind, table.key == key)
+        return found[0] if found else None
+
+    def hold_session(self, prepared: Prepared, listing: Listing) -> Ticket:
+        """Reserve one unit of the allowance, or raise `Refused` naming the limit.
+
+        Lane, task key and attempt are those of the marker in the title; a second ticket for the
+        same key and attempt is refused. `listing` is a complete one, younger than 60 s, that has
+        not served three creates.
+        """
+        self._refuse_stale("sessions", listing.received)
+        if listing.creates >= self.limits.parallel_creates:
+            raise Refused("this listing has served its batch of creates", limit="listing")
+        tag = prepared.marker()
+        with self._transaction() as tx:
+            self._refuse_while_closed(tx)
+            self._refuse_unsettled(tx, listing.date)
+            usage = self._usage(tx, listing.date)
+            budget.check_session(self.limits, usage, lane=tag.lane, repo=prepared.repo)
+            key = f"{tag.task_key}.a{tag.attempt}"
+            ticket = self._hold(tx, prepared, key, lane=tag.lane, repo=prepared.repo)
+        listing.creates += 1
+        return ticket
+
+    def hold_repository(
+        self, prepared: Prepared, *, key: str, repo: str, listing: RepositoryListing
+    ) -> Ticket:
+        """Reserve one new repository `repo`; `listing` must be younger than 60 s."""
+        self._refuse_stale("repositories", listing.received)
+        with self._transaction() as tx:
+            self._refuse_while_closed(tx)
+            counted.record_repositories(tx, listing)
+            budget.check_repository(self.limits, self._usage(tx, listing.date))
+            return self._hold(tx, prepared, key, lane="create", repo=repo)
+
+    def hold(self, prepared: Prepared, *, key: str) -> Ticket:
+        """Reserve any other mutation; `key` is unique with its kind."""
+        with self._transaction() as tx:
+            self._refuse_while_closed(tx)
+            if prepared.kind in _COUNTED:
+                raise Refused(f"{prepared.kind} is counted: not this way", limit="ticket")
+            if prepared.kind in _FIRST_COMMIT:
+                self._refuse_existing_work(tx, prepared)
+            self._check_pace(tx, prepared)
+            return self._hold(tx, prepared, key, repo=prepared.repo)
+
+    def mark_sent(self, ticket: str, *, kind: str, digest: str) -> None:
+        """Commit `held` → `sent`; refused when it is not held, or held for another request."""
+        now = self._clock.now()
+        table = store.tickets.c
+        with self._transaction() as tx:
+            changed = tx.execute(
+                sa.update(store.tickets)
+                .where(
+                    table.id == ticket,
+                    table.state == "held",
+                    table.kind == kind,
+                    table.digest == digest,
+                )
+                .values(state="sent", sent_at=stamp(now))
+            )
+            if changed.rowcount != 1:
+                raise Refused(f"ticket {ticket} does not fit this {kind}", limit="ticket")
+            chain.append(tx, now, "sent", ticket, {"digest": digest})
+
+    def record_outcome(self, ticket: str, outcome: Outcome) -> None:
+        """Record what a send, or later evidence, proved; `unknown` leaves the ticket `sent`."""
+        now = self._clock.now()
+        with self._transaction() as tx:
+            if outcome.state == "unknown":
+                chain.append(tx, now, "unknown", ticket, {"evidence": outcome.evidence})
+            else:
+                self._end(tx, ticket, outcome, now)
+
+    def open_tickets(self) -> tuple[Ticket, ...]:
+        """Return the tickets `held` or `sent`, oldest first."""
+        with self._transaction() as tx:
+            return tickets.select(tx, store.tickets.c.state.in_(tickets.OPEN))
+
+    def void_stale(self) -> int:
+        """Release tickets held for over 60 s without being sent; returns how many."""
+        now = self._clock.now()
+        table = store.tickets.c
+        with self._transaction() as tx:
+            stale = tickets.select(tx, table.state == "held", table.held_at < stamp(now - HELD_FOR))
+            for ticket in stale:
+                self._end(tx, ticket.id, Outcome(state="released", evidence="never sent"), now)
+        return len(stale)
+
+    def note_absent(self, ticket: str, since: datetime) -> None:
+        """Remember the first complete listing that did not show this ticket's effect."""
+        table = store.tickets.c
+        with self._transaction() as tx:
+            tx.execute(
+                sa.update(store.tickets)
+                .where(table.id == ticket, table.absent_since.is_(None))
+                .values(absent_since=stamp(since))
+            )
+
+    # What the world shows
+
+    def record_listing(self, listing: Listing) -> None:
+        """Keep what a complete session listing shows; the second one settles a new ledger."""
+        with self._transaction() as tx:
+            counted.record_sessions(tx, listing)
+            row = tx.execute(sa.select(store.ledger)).one()
+            first = moment(row.first_listing_at)
+            if first is None:
+                self._set(tx, first_listing_at=stamp(listing.date))
+            elif row.ready_at is None and listing.date - first >= SETTLING:
+                self._set(tx, ready_at=stamp(listing.date))
+                chain.append(tx, listing.date, "ready", None, {"since": row.first_listing_at})
+
+    def record_repositories(self, listing: RepositoryListing) -> None:
+        """Keep which repositories are new enough to count."""
+        with self._transaction() as tx:
+            counted.record_repositories(tx, listing)
+
+    def alarm(self, what: str, **data: str) -> None:
+        """Write an alarm into the record; reports show it to a person."""
+        with self._transaction() as tx:
+            chain.append(tx, self._clock.now(), "alarm", None, {"what": what, **data})
+
+    def pause(self, reason: str | None) -> None:
+        """Stop every ticket of this ledger at once; None lets them go again."""
+        with self._transaction() as tx:
+            self._set(tx, paused=reason)
+            kind = "paused" if reason else "resumed"
+            chain.append(tx, self._clock.now(), kind, None, {"reason": reason or ""})
+
+    # Questions
+
+    def usage(self, now: datetime) -> Usage:
+        """Return what counts at `now`, the `Date` of a listing."""
+        with self._transaction() as tx:
+            return self._usage(tx, now)
+
+    def ticket_of_session(self, session_id: str) -> str | None:
+        """Return the ticket that started this session; None when it was not this ledger."""
+        table = store.sessions.c
+        with self._transaction() as tx:
+            return tx.execute(
+                sa.select(table.ticket).where(table.id == session_id)
+            ).scalar_one_or_none()
+
+    def head(self) -> tuple[int, str, str | None]:
+        """Return the number of events, the head's hash, and the reason of a pause."""
+        with self._transaction() as tx:
+            row = tx.execute(sa.select(store.ledger)).one()
+            return row.events, row.head, row.paused
+
+    def settles_at(self) -> datetime | None:
+        """Return when a new ledger may start sessions; None when it already may."""
+        with self._transaction() as tx:
+            row = tx.execute(sa.select(store.ledger)).one()
+        if row.ready_at is not None:
+            return None
+        return (moment(row.first_listing_at) or self._clock.now()) + SETTLING
+
+    def released_since(self, since: datetime) -> int:
+        """Return how many session tickets were given back with proof after `since`."""
+        table = store.tickets.c
+        with self._transaction() as tx:
+            return tx.execute(
+                sa.select(sa.func.count()).where(
+                    table.kind == "start_session",
+                    table.state == "released",
+                    table.ended_at > stamp(since),
+                )
+            ).scalar_one()
+
+    def events(self, *, after: int = 0, limit: int = 200) -> tuple[Event, ...]:
+        """Return events in order, those with `seq` above `after`."""
+        with self._transaction() as tx:
+            return chain.read(tx, after=after, limit=limit)
+
+    # Inside a transaction
+
+    @contextmanager
+    def _transaction(self) -> Generator[sa.Connection]:
+        with store.translated(self._engine.url.database), self._engine.begin() as tx:
+            yield tx
+
+    def _begin(self, tx: sa.Connection, world: str, ledger_id: str) -> None:
+        if tx.execute(sa.select(sa.func.count()).select_from(store.events)).scalar_one():
+            raise LedgerUnavailable("the ledger has events and no head: restore it, or start anew")
+        now = self._clock.now()
+        tx.execute(
+            sa.insert(store.ledger).values(
+                one=1,
+                schema_version=store.SCHEMA_VERSION,
+                ledger_id=ledger_id,
+                world=world,
+                opened_at=stamp(now),
+                events=0,
+                head=chain.GENESIS,
+            )
+        )
+        chain.append(tx, now, "opened", None, {"world": world, "ledger": ledger_id})
+
+    def _set(self, tx: sa.Connection, **values: str | None) -> None:
+        tx.execute(sa.update(store.ledger).values(**values))
+
+    def _refuse_stale(self, what: str, received: float) -> None:
+        age = self._clock.elapsed() - received
+        if not 0 <= age <= LISTING_FRESH_SECONDS:
+            raise Refused(f"the listing of {what} is {age:.0f} s old, 60 at most", limit="listing")
+
+    def _refuse_while_closed(self, tx: sa.Connection) -> None:
+        paused = tx.execute(sa.select(store.ledger.c.paused)).scalar_one()
+        if paused:
+            raise Refused(f"paused: {paused}; budget_resume lets tickets go again", limit="paused")
+
+    def _refuse_unsettled(self, tx: sa.Connection, now: datetime) -> None:
+        row = tx.execute(sa.select(store.ledger)).one()
+        rival = moment(row.rival_at)
+        if rival is not None and rival > budget.window_start(now):
+            raise Refused(
+                f"another ledger started a session at {row.rival_at}: two ledgers cannot count "
+                "exactly; share one database (--state), or stop the other and wait a day",
+                limit="rival_ledger",
+            )
+        if row.ready_at is None:
+            first = moment(row.first_listing_at)
+            retry = (first + SETTLING).isoformat() if first else None
+            raise Refused(
+                "settling: a new ledger starts no session until two complete listings ten minutes "
+                f"apart; the first was at {row.first_listing_at}",
+                limit="settling",
+                retry_at=retry,
+            )
+
+    def _refuse_existing_work(self, tx: sa.Connection, prepared: Prepared) -> None:
+        """Let a branch be written directly only in a repository that this ledger has made."""
+        table = store.tickets.c
+        made = tickets.select(
+            tx,
+            table.kind == "create_repository",
+            table.state == "spent",
+            table.repo == prepared.repo,
+        )
+        if not made:
+            raise Refused(
+                f"{prepared.repo} was not made here: its branches change by pull request only",
+                limit="direct_push",
+            )
+
+    def _check_pace(self, tx: sa.Connection, prepared: Prepared) -> None:
+        table = store.tickets.c
+        count = sa.select(sa.func.count())
+        if prepared.kind == "send_message":
+            same = (table.kind == prepared.kind, table.target == prepared.target)
+            sent = tx.execute(count.where(*same, table.state != "released")).scalar_one()
+            if sent >= self.limits.messages_per_session:
+                raise Refused(
+                    f"{sent} messages to session {prepared.target} already", limit="messages"
+                )
+        now = self._clock.now()
+        for name, span, most in (
+            ("writes_per_minute", timedelta(minutes=1), self.limits.writes_per_minute),
+            ("writes_per_hour", timedelta(hours=1), self.limits.writes_per_hour),
+        ):
+            writes = tx.execute(count.where(table.held_at > stamp(now - span))).scalar_one()
+            if writes >= most:
+                raise Refused(f"{name}: {writes} of {most}", limit=name)
+
+    def _hold(
+        self,
+        tx: sa.Connection,
+        prepared: Prepared,
+        key: str,
+        *,
+        repo: str | None,
+        lane: Lane | None = None,
+    ) -> Ticket:
+        now = self._clock.now()
+        data = {
+            "kind": prepared.kind,
+            "key": key,
+            "lane": lane,
+            "repo": repo,
+            "target": prepared.target,
+            "digest": prepared.digest,
+        }
+        number = tx.execute(sa.select(store.ledger.c.events)).scalar_one() + 1
+        ticket = f"t{self.id}-{number}"
+        try:
+            tx.execute(
+                sa.insert(store.tickets).values(id=ticket, state="held", held_at=stamp(now), **data)
+            )
+        except IntegrityError as error:
+            raise Refused(
+                f"{prepared.kind} {key} has a ticket already", limit="duplicate"
+            ) from error
+        chain.append(tx, now, "held", ticket, data)
+        return tickets.select(tx, store.tickets.c.id == ticket)[0]
+
+    def _end(self, tx: sa.Connection, ticket: str, outcome: Outcome, now: datetime) -> None:
+        table = store.tickets.c
+        result = dict(outcome.result)
+        changed = tx.execute(
+            sa.update(store.tickets)
+            .where(table.id == ticket, table.state.in_(tickets.OPEN))
+            .values(
+                state=outcome.state,
+                ended_at=stamp(now),
+                evidence=outcome.evidence,
+                result=chain.canonical(result),
+            )
+        )
+        if changed.rowcount != 1:
+            return  # whoever found the evidence first has ended it; ends are final
+        data = {"evidence": outcome.evidence, "result": result}
+        chain.append(tx, now, outcome.state, ticket, data)
+        if outcome.state == "spent":
+            counted.bind_effect(tx, tickets.select(tx, table.id == ticket)[0], outcome, now)
+
+    def _usage(self, tx: sa.Connection, now: datetime) -> Usage:
+        open_tickets = tickets.select(tx, store.tickets.c.state.in_(tickets.OPEN))
+        return counted.usage(tx, now, local_now=self._clock.now(), open_tickets=open_tickets)

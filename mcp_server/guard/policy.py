@@ -1,0 +1,176 @@
+"""What may leave at all: a table of operations, everything else refused before a socket opens.
+
+`read` is free, `query` is a POST without effect, `mutation` needs a ticket that fits exactly.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from pydantic import ValidationError
+
+from mcp_server.errors import Refused
+from mcp_server.guard import bodies
+from mcp_server.guard.bodies import Body
+
+Effect = Literal["read", "query", "mutation"]
+Service = Literal["jules", "github", "site"]
+
+_NAME = r"[A-Za-z0-9._-]{1,100}"
+_REPO = rf"/repos/{_NAME}/{_NAME}"
+_ID = r"[A-Za-z0-9_-]{1,64}"
+_SHA = r"[0-9a-f]{40}"
+_BRANCH = r"[A-Za-z0-9._/-]{1,200}"
+_NUMBER = r"[1-9][0-9]{0,8}"
+# No encoded octets: everything we build is plain, so an escape is somebody else's idea.
+_PLAIN_PATH = re.compile(r"/[A-Za-z0-9._:/-]*")
+MAX_BODY_BYTES = 1_000_000
+# A method override would make the table judge another request than the service executes.
+# Google also takes an override from the query (`$httpMethod`); only these names are ever asked.
+_QUERY = frozenset(
+    {"pageSize", "pageToken", "filter", "fields"}
+    | {"affiliation", "sort", "state", "per_page", "page", "recursive"}
+)
+_OVERRIDES = ("x-http-method-override", "x-http-method", "x-method-override")
+
+_READS: tuple[tuple[Service, str, str], ...] = (
+    ("jules", r"/sources", "list_sources"),
+    ("jules", rf"/sources/github/{_NAME}/{_NAME}", "get_source"),
+    ("jules", r"/sessions", "list_sessions"),
+    ("jules", rf"/sessions/{_ID}", "get_session"),
+    ("jules", rf"/sessions/{_ID}/activities", "list_activities"),
+    ("github", r"/user", "whoami"),
+    ("github", r"/user/repos", "list_repositories"),
+    ("github", _REPO, "get_repository"),
+    ("github", rf"{_REPO}/git/trees/{_BRANCH}", "get_tree"),
+    ("github", rf"{_REPO}/git/ref/heads/{_BRANCH}", "get_ref"),
+    ("github", rf"{_REPO}/git/commits/{_SHA}", "get_commit"),
+    ("github", rf"{_REPO}/commits/{_BRANCH}/check-runs", "list_checks"),
+    ("github", rf"{_REPO}/commits/{_BRANCH}/status", "list_statuses"),
+    ("github", rf"{_REPO}/pulls", "list_pulls"),
+    ("github", rf"{_REPO}/pulls/{_NUMBER}", "get_pull"),
+    ("github", rf"{_REPO}/pulls/{_NUMBER}/files", "list_files"),
+    ("github", rf"{_REPO}/pulls/{_NUMBER}/merge", "is_merged"),
+    ("site", r"/.*", "read_site"),
+)
+_MUTATIONS: tuple[tuple[Service, str, str, str, type[Body]], ...] = (
+    ("jules", "POST", r"/sessions", "start_session", bodies.StartSession),
+    ("jules", "POST", rf"/sessions/{_ID}:sendMessage", "send_message", bodies.SendMessage),
+    ("jules", "POST", rf"/sessions/{_ID}:approvePlan", "approve_plan", bodies.Nothing),
+    ("jules", "POST", rf"/sessions/{_ID}:archive", "archive_session", bodies.Nothing),
+    ("github", "POST", r"/user/repos", "create_repository", bodies.CreateRepository),
+    ("github", "POST", rf"{_REPO}/git/trees", "create_tree", bodies.CreateTree),
+    ("github", "POST", rf"{_REPO}/git/commits", "create_commit", bodies.CreateCommit),
+    ("github", "PATCH", rf"{_REPO}/git/refs/heads/{_BRANCH}", "move_branch", bodies.MoveBranch),
+    ("github", "PUT", rf"{_REPO}/pulls/{_NUMBER}/merge", "merge_pull", bodies.MergePull),
+    (
+        "github",
+        "PUT",
+        rf"{_REPO}/pulls/{_NUMBER}/update-branch",
+        "update_branch",
+        bodies.UpdateBranch,
+    ),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rule:
+    """One operation that exists; `body` None means that it carries none."""
+
+    service: Service
+    method: str
+    path: re.Pattern[str]
+    kind: str
+    effect: Effect
+    body: type[Body] | None
+
+
+RULES: tuple[Rule, ...] = (
+    *(
+        Rule(service=s, method="GET", path=re.compile(p), kind=k, effect="read", body=None)
+        for s, p, k in _READS
+    ),
+    *(
+        Rule(service=s, method=m, path=re.compile(p), kind=k, effect="mutation", body=b)
+        for s, m, p, k, b in _MUTATIONS
+    ),
+)
+
+
+def decide(
+    service: Service,
+    method: str,
+    path: str,
+    query: Collection[str],
+    headers: Mapping[str, str],
+    body: bytes,
+) -> Rule:
+    """Return the rule that lets this request out.
+
+    Args:
+        service: the service the address belongs to.
+        method: as it will be sent; only upper case is known.
+        path: below the service's address, without the query.
+        query: the names in the query; a mutation has none.
+        headers: lower-case names.
+        body: as it will be sent.
+
+    Raises:
+        Refused: no rule fits (`limit` is `policy`).
+    """
+    if any(name in headers for name in _OVERRIDES):
+        raise _refusal(f"method override on {method} {path}")
+    if service != "site" and not _is_plain(path):
+        raise _refusal(f"{path!r} is not a plain path")
+    for rule in RULES:
+        if rule.service == service and rule.method == method and rule.path.fullmatch(path):
+            if service != "site" and not set(query) <= (_QUERY if rule.body is None else set()):
+                raise _refusal(f"{rule.kind} with the query {sorted(query)}")
+            _check_body(rule, body)
+            return rule
+    raise _refusal(f"{method} {service}:{path} is no operation of ours")
+
+
+def _refusal(reason: str) -> Refused:
+    return Refused(f"policy: {reason}; it never leaves this machine", limit="policy")
+
+
+def _is_plain(path: str) -> bool:
+    return (
+        bool(_PLAIN_PATH.fullmatch(path))
+        and "//" not in path
+        and not any(part in (".", "..") for part in path.split("/"))
+    )
+
+
+def _check_body(rule: Rule, body: bytes) -> None:
+    if rule.body is None:
+        if body:
+            raise _refusal(f"{rule.kind} is a read and carries a body")
+        return
+    if len(body) > MAX_BODY_BYTES:
+        raise _refusal(f"{rule.kind} with {len(body)} bytes (most: {MAX_BODY_BYTES})")
+    try:
+        rule.body.model_validate(json.loads(body or b"{}", object_pairs_hook=_unique))
+    except ValidationError as error:
+        fields = ", ".join(str(item["loc"]) for item in error.errors(include_input=False))
+        raise _refusal(f"{rule.kind} has not the one shape that may leave, see {fields}") from None
+    except ValueError as error:
+        raise _refusal(f"the body of {rule.kind} is not plain JSON: {error}") from error
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a key appears twice")
+    return found
+
+
+def digest(service: str, method: str, path: str, body: bytes) -> str:
+    """Return what binds a ticket to one request; a mutation has no query."""
+    parts = (service.encode(), method.encode(), path.encode(), body)
+    joined = b"".join(len(part).to_bytes(8) + part for part in parts)
+    return hashlib.sha256(joined).hexdigest()

@@ -1,0 +1,64 @@
+"""A ticket as a value, and how its row is read."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+import sqlalchemy as sa
+
+from mcp_server import store
+from mcp_server.guard.chain import moment
+from mcp_server.models import Lane
+
+TicketState = Literal["held", "sent", "spent", "released"]
+OPEN: tuple[TicketState, ...] = ("held", "sent")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ticket:
+    """The right to send one described mutation, once.
+
+    `key` says what it is for and is unique with `kind`; `target` is the session or pull request
+    concerned; `absent_since` the first complete listing that did not show the effect.
+    """
+
+    id: str
+    kind: str
+    key: str
+    state: TicketState
+    digest: str
+    lane: Lane | None
+    repo: str | None
+    target: str | None
+    held_at: datetime
+    sent_at: datetime | None
+    evidence: str | None
+    result: Mapping[str, Any]
+    absent_since: datetime | None
+
+
+def select(tx: sa.Connection, *where: sa.ColumnElement[bool]) -> tuple[Ticket, ...]:
+    """Return the tickets that fit, oldest first."""
+    rows = tx.execute(
+        sa.select(store.tickets).where(*where).order_by(store.tickets.c.held_at, store.tickets.c.id)
+    )
+    return tuple(
+        Ticket(
+            id=row.id,
+            kind=row.kind,
+            key=row.key,
+            state=row.state,
+            digest=row.digest,
+            lane=row.lane,
+            repo=row.repo,
+            target=row.target,
+            held_at=datetime.fromisoformat(row.held_at),
+            sent_at=moment(row.sent_at),
+            evidence=row.evidence,
+            result=json.loads(row.result or "{}"),
+            absent_since=moment(row.absent_since),
+        )
+        for row in rows
+    )

@@ -1,0 +1,226 @@
+"""The one way out: every request of every client passes here, is judged, and leaves or does not.
+
+Knows the `Tickets` protocol, not the ledger. Credentials live in here and nowhere else. Reads and
+queries are retried; a mutation is sent at most once, on a fresh HTTP/1.1 connection.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from email.utils import parsedate_to_datetime
+from typing import Protocol
+
+import httpx2
+import tenacity
+
+from mcp_server.clock import Clock
+from mcp_server.errors import Ambiguous, Refused, Unavailable
+from mcp_server.guard import evidence, policy
+from mcp_server.guard.evidence import Outcome
+from mcp_server.guard.policy import Rule, Service
+
+READ_ATTEMPTS = 3
+READ_TIMEOUT_SECONDS = 30.0
+SEND_TIMEOUT_SECONDS = 60.0
+# A longer wait than this parks the caller instead (facts/safety.md 5).
+LONGEST_RETRY_AFTER_SECONDS = 60.0
+_PASSING = frozenset({429, 500, 502, 503, 504})
+
+
+class Tickets(Protocol):
+    """What the transport asks of a ledger."""
+
+    def mark_sent(self, ticket: str, *, kind: str, digest: str) -> None:
+        """Commit `held` → `sent`, once, for exactly this request; else raise `Refused`."""
+        ...
+
+    def record_outcome(self, ticket: str, outcome: Outcome) -> None:
+        """Record how the send ended; `unknown` leaves the ticket `sent`."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Origin:
+    """A service's address and the headers that only it is sent."""
+
+    service: Service
+    base: str
+    headers: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
+
+
+class GuardedTransport(httpx2.AsyncBaseTransport):
+    """Refuses what the policy does not name, and mutations without a fitting ticket."""
+
+    def __init__(
+        self,
+        *,
+        origins: Sequence[Origin],
+        tickets: Tickets,
+        clock: Clock,
+        reads: httpx2.AsyncBaseTransport,
+        fresh: Callable[[], httpx2.AsyncBaseTransport],
+    ) -> None:
+        """Guard what goes to `origins`.
+
+        Args:
+            origins: the only addresses there are.
+            tickets: where mutations are accounted for.
+            clock: time-outs and back-off.
+            reads: the connection pool for reads.
+            fresh: makes a transport with no open connection; called once a mutation.
+        """
+        self._origins = tuple((httpx2.URL(origin.base), origin) for origin in origins)
+        self._tickets = tickets
+        self._clock = clock
+        self._reads = reads
+        self._fresh = fresh
+        self._in_flight: dict[asyncio.Task[httpx2.Response], None] = {}
+        self.requests: dict[str, int] = {}
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        """Judge `request` and send it, or raise `Refused` before anything is sent."""
+        origin, path = self._locate(request.url)
+        body = await request.aread()
+        query = tuple(request.url.params.keys())
+        rule = policy.decide(
+            origin.service, request.method, path, query, dict(request.headers), body
+        )
+        request.headers.update(origin.headers)
+        if rule.effect == "mutation":
+            return await self._mutate(origin, rule, request, path, body)
+        return await self._read(request)
+
+    async def drain(self) -> None:
+        """Wait until every mutation that has left has its outcome recorded."""
+        while self._in_flight:
+            await asyncio.wait(list(self._in_flight))
+
+    async def aclose(self) -> None:
+        """Drain, then close the pool."""
+        await self.drain()
+        await self._reads.aclose()
+
+    def _locate(self, url: httpx2.URL) -> tuple[Origin, str]:
+        raw = url.raw_path.decode("ascii").partition("?")[0]
+        for base, origin in self._origins:
+            prefix = base.raw_path.decode("ascii").rstrip("/")
+            same = (url.scheme, url.host, url.port) == (base.scheme, base.host, base.port)
+            if same and not url.userinfo and raw.startswith(f"{prefix}/"):
+                return origin, raw.removeprefix(prefix)
+        raise Refused(f"policy: {url.host} is no service of ours", limit="policy")
+
+    async def _read(self, request: httpx2.Request) -> httpx2.Response:
+        retrying = tenacity.AsyncRetrying(
+            stop=tenacity.stop_after_attempt(READ_ATTEMPTS),
+            wait=self._back_off,
+            retry=tenacity.retry_if_exception_type((httpx2.TransportError, TimeoutError))
+            | tenacity.retry_if_result(_says_later),
+            retry_error_callback=_last_word,
+            sleep=self._sleep,
+        )
+        return await retrying(self._read_once, request)
+
+    async def _read_once(self, request: httpx2.Request) -> httpx2.Response:
+        async with self._clock.timeout(READ_TIMEOUT_SECONDS):
+            self._count(request)
+            response = await self._reads.handle_async_request(request)
+            await response.aread()
+            return response
+
+    def _back_off(self, state: tenacity.RetryCallState) -> float:
+        wanted = 2.0 ** (state.attempt_number - 1)
+        if state.outcome is not None and not state.outcome.failed:
+            wanted = max(wanted, self.retry_after(state.outcome.result()) or 0.0)
+        return wanted
+
+    def retry_after(self, response: httpx2.Response) -> float | None:
+        """Return the seconds a service asks for, from its number or its date; None: unsaid."""
+        text = response.headers.get("retry-after", "")
+        if text.isdigit():
+            return float(text)
+        try:
+            when = parsedate_to_datetime(text)
+        except ValueError:
+            return None
+        return max(0.0, (when - self._clock.now()).total_seconds())
+
+    async def _sleep(self, seconds: float) -> None:
+        if seconds > LONGEST_RETRY_AFTER_SECONDS:
+            raise Unavailable(
+                f"the service asks for {seconds:.0f} s of patience", retry_after_seconds=seconds
+            )
+        await self._clock.sleep_until(self._clock.now() + timedelta(seconds=seconds))
+
+    async def _mutate(
+        self, origin: Origin, rule: Rule, request: httpx2.Request, path: str, body: bytes
+    ) -> httpx2.Response:
+        ticket = request.extensions.get("ticket")
+        if not isinstance(ticket, str):
+            raise Refused(f"{rule.kind} without a ticket never leaves", limit="ticket")
+        digest = policy.digest(origin.service, request.method, path, body)
+        self._tickets.mark_sent(ticket, kind=rule.kind, digest=digest)
+        # From here the work is the server's: whoever stops waiting does not stop the send.
+        sending = asyncio.ensure_future(self._send(ticket, origin, rule, request))
+        self._in_flight[sending] = None
+        sending.add_done_callback(self._landed)
+        return await asyncio.shield(sending)
+
+    def _landed(self, task: asyncio.Task[httpx2.Response]) -> None:
+        self._in_flight.pop(task, None)
+        if not task.cancelled():
+            task.exception()  # retrieved here because the caller may have gone
+
+    async def _send(
+        self, ticket: str, origin: Origin, rule: Rule, request: httpx2.Request
+    ) -> httpx2.Response:
+        try:
+            async with self._clock.timeout(SEND_TIMEOUT_SECONDS), self._connection() as connection:
+                self._count(request)
+                response = await connection.handle_async_request(request)
+                body = await response.aread()
+        except (httpx2.ConnectError, httpx2.ConnectTimeout) as error:
+            failed = Outcome(state="released", evidence=f"no connection: {type(error).__name__}")
+            self._tickets.record_outcome(ticket, failed)
+            raise Unavailable(f"{rule.kind}: no connection; nothing was sent") from error
+        except (httpx2.HTTPError, TimeoutError) as error:
+            unknown = Outcome(state="unknown", evidence=type(error).__name__)
+            self._tickets.record_outcome(ticket, unknown)
+            raise Ambiguous(
+                f"{rule.kind} was sent and its answer lost; ticket {ticket} stays open",
+                ticket=ticket,
+            ) from error
+        outcome = evidence.judge(origin.service, rule.kind, response.status_code, body)
+        self._tickets.record_outcome(ticket, outcome)
+        if outcome.state == "unknown":
+            raise Ambiguous(
+                f"{rule.kind}: {outcome.evidence}; ticket {ticket} stays open", ticket=ticket
+            )
+        return response
+
+    @asynccontextmanager
+    async def _connection(self) -> AsyncGenerator[httpx2.AsyncBaseTransport]:
+        connection = self._fresh()
+        try:
+            yield connection
+        finally:
+            await connection.aclose()
+
+    def _count(self, request: httpx2.Request) -> None:
+        self.requests[request.url.host] = self.requests.get(request.url.host, 0) + 1
+
+
+def _says_later(response: httpx2.Response) -> bool:
+    return response.status_code in _PASSING
+
+
+def _last_word(state: tenacity.RetryCallState) -> httpx2.Response:
+    """Give the last answer to the caller, who reads its status; or raise what came last."""
+    outcome = state.outcome
+    if outcome is None:
+        raise Unavailable("no attempt was made")
+    error = outcome.exception()
+    if error is None:
+        return outcome.result()
+    raise Unavailable(f"no answer after {READ_ATTEMPTS} tries: {type(error).__name__}") from error

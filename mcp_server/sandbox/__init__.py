@@ -1,0 +1,1 @@
+"""The built-in world: Jules, GitHub, sites, their clock, their chance, their judge."""

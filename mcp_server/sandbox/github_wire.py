@@ -1,0 +1,240 @@
+"""GitHub's REST API on the wire: the account, repositories, issues, and the parts put together.
+
+Shapes and refusals as facts/github.md section 1 has them; only fields a client may want are shown.
+"""
+
+import hashlib
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import datetime
+
+from mcp_server.sandbox.git_wire import GitWire
+from mcp_server.sandbox.github import GitHub
+from mcp_server.sandbox.github_json import (
+    RepoHandler,
+    issue_json,
+    not_found,
+    number,
+    paged,
+    refuse,
+    repo_json,
+    sent,
+    unprocessable,
+    user_json,
+)
+from mcp_server.sandbox.http import (
+    Call,
+    Handler,
+    Problem,
+    Reply,
+    Router,
+    flag,
+    second_time,
+    text,
+    texts,
+)
+from mcp_server.sandbox.pulls_wire import PullsWire
+from mcp_server.sandbox.rate import RateLimit
+from mcp_server.sandbox.repository import AUTHOR, OWNER, OWNER_ID, Issue, Repo
+
+GITHUB_TOKEN = "sandbox-github-token"  # noqa: S105 -- the made-up token of a made-up world
+_BY_ID = re.compile(r"/repositories/(\d+)(?=/|$)")
+
+
+class GitHubWire:
+    """Answers calls to `api.github.com`."""
+
+    def __init__(self, github: GitHub) -> None:
+        """Speak for `github`."""
+        self._github = github
+        self._limit = RateLimit()
+        repo = "/repos/{}/{}"
+        account: tuple[tuple[str, str, Handler], ...] = (
+            ("GET", "/user", lambda _call: Reply(200, user_json(OWNER, OWNER_ID))),
+            ("GET", "/user/repos", self._list_repos),
+            ("POST", "/user/repos", self._create_repo),
+            ("GET", "/rate_limit", self._rate_limit),
+        )
+        of_a_repo: tuple[tuple[str, str, RepoHandler], ...] = (
+            ("GET", repo, lambda repo, _call: Reply(200, repo_json(repo))),
+            ("PATCH", repo, self._patch_repo),
+            ("DELETE", repo, self._delete_repo),
+            ("PUT", f"{repo}/topics", self._put_topics),
+            ("GET", f"{repo}/issues", self._list_issues),
+            ("POST", f"{repo}/issues", self._open_issue),
+            ("PATCH", f"{repo}/issues/{{}}", self._patch_issue),
+            ("POST", f"{repo}/issues/{{}}/comments", self._comment),
+            *PullsWire(github).routes(),
+            *GitWire(github).routes(),
+        )
+        bound = tuple((method, shape, self._bind(handler)) for method, shape, handler in of_a_repo)
+        self._router = Router((*account, *bound))
+
+    def answer(self, call: Call) -> Reply:
+        """Answer one call; raise `Problem` for a refusal."""
+        authorization = call.headers.get("authorization")
+        if authorization is None:
+            raise refuse(401, "Requires authentication")
+        if authorization.partition(" ")[2] != GITHUB_TOKEN:
+            raise refuse(401, "Bad credentials")
+        now = self._github.now
+        if self._limit.is_used_up(now):
+            raise Problem(
+                403,
+                {"message": f"API rate limit exceeded for user ID {OWNER_ID}."},
+                self._limit.headers(now),
+            )
+        try:
+            reply = self._find(call)
+        except Problem as problem:
+            reply = problem.reply
+        return self._finish(call, reply, now)
+
+    def _find(self, call: Call) -> Reply:
+        found = self._router.find(self._by_name(call))
+        if found is None:
+            raise not_found()
+        handler, call = found
+        return handler(call)
+
+    def _by_name(self, call: Call) -> Call:
+        """Read `/repositories/ID/…`, the form in which `Link` headers name a repository."""
+        match = _BY_ID.match(call.path)
+        for repo in self._github.repos.values() if match else ():
+            if match and repo.id == int(match[1]):
+                return replace(call, path=f"/repos/{repo.full_name}{call.path[match.end() :]}")
+        return call
+
+    def _finish(self, call: Call, reply: Reply, now: datetime) -> Reply:
+        """Add what every answer carries; a GET that knows the answer's tag already gets 304."""
+        headers = {
+            "X-OAuth-Scopes": "repo",
+            "X-Accepted-OAuth-Scopes": "repo",
+            "X-GitHub-Api-Version-Selected": "2022-11-28",
+            "Vary": "Accept, Authorization, Cookie, X-GitHub-OTP",
+            **reply.headers,
+        }
+        if call.method == "GET" and reply.status == 200:
+            headers["ETag"] = f'W/"{hashlib.sha256(reply.content()).hexdigest()}"'
+            if call.headers.get("if-none-match") == headers["ETag"]:
+                return Reply(304, None, {**headers, **self._limit.headers(now)})
+        self._limit.count(now)
+        return Reply(reply.status, reply.body, {**headers, **self._limit.headers(now)})
+
+    def _bind(self, handler: RepoHandler) -> Handler:
+        """Find the repository first; what is archived is read-only."""
+
+        def handle(call: Call) -> Reply:
+            repo = self._github.repo("/".join(call.args[:2]))
+            if repo is None:
+                raise not_found()
+            unarchives = call.method == "PATCH" and len(call.args) == 2
+            if repo.archived and call.method not in ("GET", "DELETE") and not unarchives:
+                raise refuse(403, "Repository was archived so is read-only.")
+            # `Link` headers will name the repository by its id, as GitHub's do.
+            path = f"/repositories/{repo.id}/{'/'.join(call.path.split('/')[4:])}".rstrip("/")
+            return handler(repo, replace(call, path=path, args=call.args[2:]))
+
+        return handle
+
+    def _rate_limit(self, _call: Call) -> Reply:
+        core = self._limit.resource(self._github.now)
+        return Reply(200, {"resources": {"core": core}, "rate": core})
+
+    def _list_repos(self, call: Call) -> Reply:
+        repos = sorted(self._github.repos.values(), key=_SORTS[call.query.get("sort", "full_name")])
+        newest = call.query.get("sort", "full_name") != "full_name"
+        if call.query.get("direction", "desc" if newest else "asc") == "desc":
+            repos.reverse()
+        kept = call.query.get("visibility", "all")
+        shown = [repo for repo in repos if kept in ("all", "private" if repo.private else "public")]
+        return paged(call, shown, repo_json)
+
+    def _create_repo(self, call: Call) -> Reply:
+        body = sent(call)
+        # GitHub turns every other character into a dash, silently (facts/github.md 1.4).
+        name = re.sub(r"[^A-Za-z0-9._-]", "-", text(body, "name"))[:100]
+        if not name or self._github.repo(f"{OWNER}/{name}"):
+            message = "name already exists on this account" if name else "name is too short"
+            raise unprocessable(
+                "Repository creation failed.", resource="Repository", field="name", message=message
+            )
+        # `private` defaults to false in reality too.
+        repo = self._github.create(
+            name,
+            private=flag(body, "private"),
+            description=text(body, "description"),
+            by_client=True,
+        )
+        if flag(body, "auto_init"):
+            readme = {"README.md": f"# {name}\n{repo.description}\n"}
+            commit = self._github.commit(repo, None, readme, "Initial commit", AUTHOR)
+            self._github.push(repo, repo.default_branch, commit)
+        return Reply(201, repo_json(repo))
+
+    def _patch_repo(self, repo: Repo, call: Call) -> Reply:
+        body = sent(call)
+        if "private" in body or "visibility" in body:
+            private = flag(body, "private") or text(body, "visibility") == "private"
+            self._github.set_private(repo, private=private)
+        repo.description = text(body, "description", repo.description)
+        repo.default_branch = text(body, "default_branch", repo.default_branch)
+        repo.archived = flag(body, "archived") if "archived" in body else repo.archived
+        if text(body, "name", repo.name) != repo.name:
+            self._github.rename(repo, text(body, "name"))
+        repo.updated = self._github.now
+        return Reply(200, repo_json(repo))
+
+    def _delete_repo(self, repo: Repo, _call: Call) -> Reply:
+        self._github.delete(repo)
+        return Reply(204)
+
+    def _put_topics(self, repo: Repo, call: Call) -> Reply:
+        repo.topics, repo.updated = texts(sent(call), "names"), self._github.now
+        return Reply(200, {"names": repo.topics})
+
+    def _list_issues(self, repo: Repo, call: Call) -> Reply:
+        state = call.query.get("state", "open")
+        issues = [issue for issue in repo.issues.values() if state in ("all", issue.state)]
+        return paged(call, issues[::-1], lambda issue: issue_json(repo, issue))
+
+    def _open_issue(self, repo: Repo, call: Call) -> Reply:
+        body, now = sent(call), self._github.now
+        issue = Issue(
+            number=repo.next_number(),
+            title=text(body, "title"),
+            body=text(body, "body"),
+            created=now,
+            updated=now,
+        )
+        repo.issues[issue.number] = issue
+        return Reply(201, issue_json(repo, issue))
+
+    def _patch_issue(self, repo: Repo, call: Call) -> Reply:
+        issue = repo.issues.get(number(call))
+        if issue is None:
+            raise not_found()
+        body = sent(call)
+        issue.title = text(body, "title", issue.title)
+        issue.body = text(body, "body", issue.body)
+        issue.state = text(body, "state", issue.state)
+        issue.updated = self._github.now
+        return Reply(200, issue_json(repo, issue))
+
+    def _comment(self, repo: Repo, call: Call) -> Reply:
+        wanted = number(call)
+        target = repo.issues.get(wanted) or repo.pulls.get(wanted)
+        if target is None:
+            raise not_found()
+        target.comments.append(text(sent(call), "body"))
+        target.updated = self._github.now
+        return Reply(201, {"id": len(target.comments), "body": target.comments[-1]})
+
+
+_SORTS: Mapping[str, Callable[[Repo], str]] = {
+    "full_name": lambda repo: repo.full_name.lower(),
+    "created": lambda repo: second_time(repo.created),
+    "updated": lambda repo: second_time(repo.updated),
+    "pushed": lambda repo: second_time(repo.pushed),
+}

@@ -1,0 +1,142 @@
+"""The parts of a running server, built once from settings and handed to the tools."""
+
+import hashlib
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import httpx2
+import sqlalchemy as sa
+from pydantic import SecretStr
+
+from mcp_server.account import Account
+from mcp_server.clients import github as github_api
+from mcp_server.clients.github import GitHubClient
+from mcp_server.clients.jules import JulesClient
+from mcp_server.clients.pages import PagesClient
+from mcp_server.clock import Clock
+from mcp_server.errors import SettingsError
+from mcp_server.guard import marker
+from mcp_server.guard.budget import Limits
+from mcp_server.guard.ledger import Ledger
+from mcp_server.guard.redact import Redactor
+from mcp_server.guard.transport import GuardedTransport, Origin
+from mcp_server.settings import Settings
+from mcp_server.trends import SOURCES
+
+USER_AGENT = "daily-factory/0.1 (+https://github.com/daily-factory)"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Services:
+    """What a tool may use."""
+
+    settings: Settings
+    clock: Clock
+    ledger: Ledger
+    transport: GuardedTransport
+    jules: JulesClient
+    github: GitHubClient
+    pages: PagesClient
+    account: Account
+    redactor: Redactor
+    marker_key: bytes
+
+
+@dataclass(frozen=True, kw_only=True)
+class Network:
+    """The two kinds of connection: a pool for reads, and a fresh one for each mutation."""
+
+    reads: httpx2.AsyncBaseTransport
+    fresh: Callable[[], httpx2.AsyncBaseTransport]
+
+
+def real_network() -> Network:
+    """Return connections to the outside; HTTP/1.1, no environment proxies, no redirects."""
+    return Network(
+        reads=httpx2.AsyncHTTPTransport(trust_env=False),
+        fresh=lambda: httpx2.AsyncHTTPTransport(trust_env=False),
+    )
+
+
+def connect(
+    settings: Settings,
+    *,
+    clock: Clock,
+    engine: sa.Engine,
+    network: Network,
+    world: str | None = None,
+    new_id: Callable[[], str] = lambda: secrets.token_hex(4),
+) -> Services:
+    """Build the services; nothing is sent yet.
+
+    Args:
+        settings: with both keys.
+        clock: of this world.
+        engine: the database, from `store.open_engine`.
+        network: what lies under the guard.
+        world: stamp of the ledger; None: a fingerprint of the Jules key.
+        new_id: names a ledger that is begun now.
+
+    Raises:
+        SettingsError: a key is missing.
+        LedgerUnavailable: the ledger is another world's, or damaged.
+    """
+    jules_key = _needed(settings.jules_api_key, "JULES_API_KEY")
+    github_token = _needed(settings.github_token, "GITHUB_TOKEN")
+    own_key = settings.marker_key.get_secret_value() if settings.marker_key else None
+    marker_key = own_key.encode() if own_key else marker.derive_key(jules_key)
+    ledger = Ledger(
+        engine,
+        world=world or f"account:{_fingerprint(jules_key)}",
+        limits=Limits.for_allowance(settings.allowance),
+        clock=clock,
+        new_id=new_id,
+    )
+    transport = GuardedTransport(
+        origins=_origins(settings, jules_key, github_token),
+        tickets=ledger,
+        clock=clock,
+        reads=network.reads,
+        fresh=network.fresh,
+    )
+    http = httpx2.AsyncClient(
+        transport=transport, timeout=None, trust_env=False, headers={"user-agent": USER_AGENT}
+    )
+    jules = JulesClient(http, base=settings.jules_url, clock=clock, marker_keys=[marker_key])
+    github = GitHubClient(http, base=settings.github_url, clock=clock)
+    return Services(
+        settings=settings,
+        clock=clock,
+        ledger=ledger,
+        transport=transport,
+        jules=jules,
+        github=github,
+        pages=PagesClient(http),
+        account=Account(jules=jules, github=github, ledger=ledger, clock=clock),
+        redactor=Redactor([jules_key, github_token, *([own_key] if own_key else [])]),
+        marker_key=marker_key,
+    )
+
+
+def _needed(secret: SecretStr | None, name: str) -> str:
+    if secret is None:
+        raise SettingsError(f"{name} is not set (or try everything with --sandbox, no key)")
+    return secret.get_secret_value()
+
+
+def _origins(settings: Settings, jules_key: str, github_token: str) -> tuple[Origin, ...]:
+    hosts = sorted({host for source in SOURCES for host in source.facts.hosts})
+    return (
+        Origin(service="jules", base=settings.jules_url, headers={"x-goog-api-key": jules_key}),
+        Origin(
+            service="github",
+            base=settings.github_url,
+            headers={**github_api.HEADERS, "authorization": f"Bearer {github_token}"},
+        ),
+        *(Origin(service="site", base=f"https://{host}") for host in hosts),
+    )
+
+
+def _fingerprint(jules_key: str) -> str:
+    return hashlib.sha256(b"daily-factory account " + jules_key.encode()).hexdigest()[:16]

@@ -1,0 +1,122 @@
+"""Settings, read once at the edge: `factory.toml` (preferences), then environment, then flags.
+
+The file lies in a working directory that may be somebody else's, so whatever could move a token,
+widen a limit or open a door is refused there (DESIGN.md section 5).
+"""
+
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+
+from mcp_server.errors import SettingsError
+
+DEFAULT_ALLOWANCE = 100
+JULES_URL = "https://jules.googleapis.com/v1alpha"
+GITHUB_URL = "https://api.github.com"
+_LOOPBACK = ("http://127.0.0.1", "http://localhost", "http://[::1]")
+
+
+class Preferences(BaseModel):
+    """What `factory.toml` may say."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    never_touch: tuple[str, ...] = Field(
+        default=(), description="repositories, owner/name, that no session is ever spent on"
+    )
+    allowance: int = Field(
+        default=DEFAULT_ALLOWANCE,
+        ge=1,
+        le=300,
+        description="sessions in any rolling 24 h; 100 is the Pro plan; the file may only lower it",
+    )
+
+
+class Settings(Preferences):
+    """Everything the server is told, secrets included (never shown by repr)."""
+
+    jules_api_key: SecretStr | None = Field(default=None, description="the account's Jules key")
+    github_token: SecretStr | None = Field(default=None, description="token of the GitHub user")
+    marker_key: SecretStr | None = Field(
+        default=None, description="signs session titles; None: derived from the Jules key"
+    )
+    jules_url: str = Field(default=JULES_URL, description="where Jules' API lives")
+    github_url: str = Field(default=GITHUB_URL, description="where GitHub's API lives")
+    allow_loopback_http: bool = Field(
+        default=False, description="accept http for an address on this machine"
+    )
+
+
+_SECRETS = {
+    "jules_api_key": "JULES_API_KEY",
+    "github_token": "GITHUB_TOKEN",
+    "marker_key": "FACTORY_MARKER_KEY",
+}
+
+
+def load_settings(environ: Mapping[str, str], directory: Path) -> Settings:
+    """Read the settings for a process started in `directory`.
+
+    Raises:
+        SettingsError: an unknown or unfit value, naming where it stands; or a guarded one in
+            the file.
+    """
+    values: dict[str, object] = dict(_file(directory / "factory.toml"))
+    for name in Settings.model_fields:
+        if name in _SECRETS:
+            secret = _secret(environ, _SECRETS[name])
+            if secret:
+                values[name] = secret
+        elif (text := environ.get(f"FACTORY_{name.upper()}")) is not None:
+            values[name] = text.split(",") if name == "never_touch" else text
+    try:
+        settings = Settings.model_validate(values)
+    except ValidationError as error:
+        fields = "; ".join(f"{item['loc'][0]}: {item['msg']}" for item in error.errors())
+        raise SettingsError(f"settings: {fields}") from None
+    for url in (settings.jules_url, settings.github_url):
+        loopback = settings.allow_loopback_http and url.startswith(_LOOPBACK)
+        if not url.startswith("https://") and not loopback:
+            raise SettingsError(
+                f"{url!r} is not https; plain http only for this machine, "
+                "with FACTORY_ALLOW_LOOPBACK_HTTP=1"
+            )
+    return settings
+
+
+def _file(path: Path) -> Mapping[str, object]:
+    if not path.exists():
+        return {}
+    try:
+        found = tomllib.loads(path.read_text(encoding="utf-8"))
+        preferences = Preferences.model_validate(found)
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(f"{path.name} is not TOML: {error}") from error
+    except ValidationError as error:
+        names = ", ".join(str(item["loc"][0]) for item in error.errors())
+        raise SettingsError(
+            f"{path.name}: {names} unfit, or not for the file; it holds only "
+            f"{', '.join(Preferences.model_fields)}: say the rest by environment"
+        ) from None
+    if preferences.allowance > DEFAULT_ALLOWANCE:
+        raise SettingsError(
+            f"{path.name}: allowance {preferences.allowance} is above {DEFAULT_ALLOWANCE}: "
+            "say it by FACTORY_ALLOWANCE"
+        )
+    return preferences.model_dump(exclude_unset=True)
+
+
+def _secret(environ: Mapping[str, str], name: str) -> str | None:
+    """Return a secret from the environment, or from the file that `NAME_FILE` names."""
+    if environ.get(name):
+        return environ[name]
+    path = environ.get(f"{name}_FILE")
+    if not path:
+        return None
+    try:
+        return Path(path).read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise SettingsError(f"{name}_FILE: {os.strerror(error.errno or 0)}") from error

@@ -1,0 +1,28 @@
+"""The first files of a new repository: the standard, CI, README, licence (prompts/standard)."""
+
+from jinja2 import StrictUndefined
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from mcp_server.prompts import FOLDER, plain
+
+_FILES = {
+    "AGENTS.md": "AGENTS.md",
+    "ci.yml": ".github/workflows/ci.yml",
+    "gitignore": ".gitignore",
+    "README.md.j2": "README.md",
+    "LICENSE.j2": "LICENSE",
+}
+
+
+def first_files(repo: str, description: str, year: int) -> tuple[tuple[str, str], ...]:
+    """Return `(path, content)` of the first commit of `repo`."""
+    owner, _, name = repo.partition("/")
+    variables = {"name": name, "owner": owner, "description": plain(description), "year": year}
+    environment = ImmutableSandboxedEnvironment(undefined=StrictUndefined, autoescape=False)
+    found: list[tuple[str, str]] = []
+    for source, path in _FILES.items():
+        text = (FOLDER / "standard" / source).read_text(encoding="utf-8")
+        if source.endswith(".j2"):
+            text = environment.from_string(text).render(variables) + "\n"
+        found.append((path, text))
+    return tuple(found)

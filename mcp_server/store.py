@@ -1,0 +1,166 @@
+"""The server's database: engine, schema and migrations. What rows mean is the ledger's business.
+
+SQLite runs in rollback-journal mode with `synchronous=EXTRA`: WAL can lose commits on libraries
+before 3.51.3 (facts/safety.md 1.2), and a lost commit here would be a lost reservation.
+"""
+
+import sqlite3
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+
+import sqlalchemy as sa
+from sqlalchemy import event
+from sqlalchemy.exc import DBAPIError, OperationalError
+
+from mcp_server.errors import LedgerUnavailable, SettingsError
+
+SCHEMA_VERSION = 1
+BUSY_TIMEOUT_SECONDS = 10
+
+metadata = sa.MetaData()
+
+# One row: who this ledger is, and the head of its chain, written with every event.
+ledger = sa.Table(
+    "ledger",
+    metadata,
+    sa.Column("one", sa.Integer, primary_key=True),
+    sa.Column("schema_version", sa.Integer, nullable=False),
+    sa.Column("ledger_id", sa.Text, nullable=False),
+    sa.Column("world", sa.Text, nullable=False),
+    sa.Column("opened_at", sa.Text, nullable=False),
+    sa.Column("events", sa.Integer, nullable=False),
+    sa.Column("head", sa.Text, nullable=False),
+    sa.Column("paused", sa.Text),
+    sa.Column("first_listing_at", sa.Text),
+    sa.Column("ready_at", sa.Text),
+    sa.Column("rival_at", sa.Text),
+    sa.CheckConstraint("one = 1"),
+)
+
+# Append-only and hash-chained; the tables below are derived from it in the same transaction.
+events = sa.Table(
+    "ledger_events",
+    metadata,
+    sa.Column("seq", sa.Integer, primary_key=True),
+    sa.Column("at", sa.Text, nullable=False),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("ticket", sa.Text),
+    sa.Column("data", sa.Text, nullable=False),
+    sa.Column("hash", sa.Text, nullable=False),
+)
+sa.Index(
+    "one_sent_per_ticket",
+    events.c.ticket,
+    unique=True,
+    sqlite_where=events.c.kind == "sent",
+    postgresql_where=events.c.kind == "sent",
+)
+sa.Index(
+    "one_end_per_ticket",
+    events.c.ticket,
+    unique=True,
+    sqlite_where=events.c.kind.in_(["spent", "released"]),
+    postgresql_where=events.c.kind.in_(["spent", "released"]),
+)
+
+tickets = sa.Table(
+    "ledger_tickets",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("key", sa.Text, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("digest", sa.Text, nullable=False),
+    sa.Column("lane", sa.Text),
+    sa.Column("repo", sa.Text),
+    sa.Column("target", sa.Text),
+    sa.Column("held_at", sa.Text, nullable=False),
+    sa.Column("sent_at", sa.Text),
+    sa.Column("ended_at", sa.Text),
+    sa.Column("evidence", sa.Text),
+    sa.Column("result", sa.Text),
+    sa.Column("absent_since", sa.Text),
+    sa.UniqueConstraint("kind", "key"),
+)
+sa.Index("tickets_by_state", tickets.c.state, tickets.c.kind)
+
+# Every session id ever listed or created whose createTime could still matter.
+sessions = sa.Table(
+    "ledger_sessions",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("created_at", sa.Text, nullable=False),
+    sa.Column("lane", sa.Text),
+    sa.Column("ticket", sa.Text),
+    sa.Column("marker", sa.Text),
+    sa.Column("repo", sa.Text),
+    sa.Column("running", sa.Boolean, nullable=False),
+)
+sa.Index("sessions_by_time", sessions.c.created_at)
+
+repositories = sa.Table(
+    "ledger_repositories",
+    metadata,
+    sa.Column("repo", sa.Text, primary_key=True),
+    sa.Column("created_at", sa.Text, nullable=False),
+)
+
+
+def open_engine(url: str) -> sa.Engine:
+    """Open the database at `url` (`sqlite:///PATH` here) and bring its schema up to date.
+
+    Raises:
+        SettingsError: the URL is not one this version can use.
+        LedgerUnavailable: the file is unreadable, damaged, or from a newer version.
+    """
+    if not url.startswith("sqlite:///"):
+        raise SettingsError(f"state {url!r} is not a database this version knows: sqlite:///PATH")
+    path = Path(url.removeprefix("sqlite:///"))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if not path.exists():
+        path.touch(mode=0o600)
+    engine = sa.create_engine(url, connect_args={"timeout": BUSY_TIMEOUT_SECONDS})
+    event.listen(engine, "connect", _prepare_connection)
+    event.listen(engine, "begin", _begin_immediate)
+    with translated(path), engine.begin() as connection:
+        found = set(sa.inspect(connection).get_table_names())
+        if "ledger" not in found:
+            if any(not name.startswith("agent_") for name in found):
+                raise LedgerUnavailable(f"{path} holds somebody else's tables: name another file")
+            metadata.create_all(connection)
+        _check(connection, path)
+    return engine
+
+
+def _check(connection: sa.Connection, path: Path) -> None:
+    version = connection.execute(sa.select(ledger.c.schema_version)).scalar_one_or_none()
+    if version is not None and version > SCHEMA_VERSION:
+        raise LedgerUnavailable(
+            f"{path} has ledger schema {version}, this version knows {SCHEMA_VERSION}: "
+            "use the newer program, or another state"
+        )
+    if path.stat().st_mode & 0o077:
+        path.chmod(0o600)
+
+
+@contextmanager
+def translated(what: object) -> Generator[None]:
+    """Turn any failure of the database into `LedgerUnavailable`, so that callers fail closed."""
+    try:
+        yield
+    except OperationalError as error:
+        raise LedgerUnavailable(f"the ledger {what} cannot be used: {error.orig}") from error
+    except DBAPIError as error:
+        raise LedgerUnavailable(f"the ledger {what} is damaged: {error.orig}") from error
+
+
+def _prepare_connection(dbapi_connection: sqlite3.Connection, _record: object) -> None:
+    # The driver must not open transactions of its own: `_begin_immediate` does.
+    dbapi_connection.isolation_level = None
+    for pragma in ("journal_mode=DELETE", "synchronous=EXTRA", "foreign_keys=ON"):
+        dbapi_connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin_immediate(connection: sa.Connection) -> None:
+    connection.exec_driver_sql("BEGIN IMMEDIATE")

@@ -1,0 +1,1 @@
+"""The MCP tools: thin; docstrings are for the model."""

@@ -1,0 +1,112 @@
+"""Tools about the allowance and the ledger."""
+
+from datetime import timedelta
+from typing import Annotated
+
+from mcp_types import CallToolResult
+from pydantic import Field
+
+from mcp_server.guard import budget
+from mcp_server.guard.ledger import LISTING_FRESH_SECONDS
+from mcp_server.models import Budget, Events, Learnt, Paused
+from mcp_server.services import Services
+from mcp_server.tools.result import answer
+
+MOST_EVENTS = 200
+Reason = Annotated[
+    str, Field(min_length=1, max_length=200, description="why; stands in the record")
+]
+
+
+class BudgetTools:
+    """The `budget` toolset."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+
+    async def budget_status(self) -> Annotated[CallToolResult, Budget]:
+        """Show the allowance: spent, held, external, remaining, by lane, and when units fall free.
+
+        Use it before starting sessions. `remaining` counts only what is free now; `releases`
+        says when more will be. Next: jules_start_session, or wait until the next release.
+        """
+        services = self._services
+        listing = await services.account.sessions(max_age=LISTING_FRESH_SECONDS)
+        usage = services.ledger.usage(listing.date)
+        limits = services.ledger.limits
+        events, head, paused = services.ledger.head()
+        lanes = {lane: units for lane, units in usage.by_lane().items() if lane != "external"}
+        found = Budget(
+            limit=limits.sessions,
+            spent=sum(lanes.values()) - usage.held,
+            held=usage.held,
+            external=usage.count - sum(lanes.values()),
+            remaining=max(0, limits.sessions - usage.count),
+            by_lane=dict(sorted(lanes.items())),
+            lane_limits=budget.lane_limits(limits),
+            released=services.ledger.released_since(listing.date - timedelta(hours=24)),
+            repositories_created=usage.repositories,
+            repositories_limit=limits.repositories,
+            concurrent=usage.running,
+            concurrent_limit=limits.concurrent,
+            releases=budget.releases(usage),
+            paused=paused,
+            counted_at=listing.date,
+            settles_at=services.ledger.settles_at(),
+            ledger_events=events,
+            chain_head=head,
+            requests=dict(sorted(services.transport.requests.items())),
+            switched_off={},
+        )
+        return answer(_sentence(found), found)
+
+    async def budget_reconcile(self) -> Annotated[CallToolResult, Learnt]:
+        """Look for what became of open tickets (sends whose answer was lost).
+
+        Use it after an `ambiguous` error. Gives what was learnt; a ticket that stays open still
+        counts against the allowance and is settled by a later look.
+        """
+        account = self._services.account
+        account.learnt.clear()
+        await account.sessions(max_age=0)
+        await account.repository_listing()
+        left = len(self._services.ledger.open_tickets())
+        found = Learnt(learnt=tuple(account.learnt), open_tickets=left)
+        return answer("; ".join(found.learnt) or f"nothing new; {left} tickets open", found)
+
+    async def budget_pause(self, reason: Reason) -> Annotated[CallToolResult, Paused]:
+        """Stop every mutation of this ledger at once, on all machines that share it."""
+        self._services.ledger.pause(reason)
+        return answer(f"paused: {reason}; budget_resume ends it", Paused(paused=reason))
+
+    async def budget_resume(self) -> Annotated[CallToolResult, Paused]:
+        """Let mutations go again after budget_pause."""
+        self._services.ledger.pause(None)
+        return answer("tickets go out again", Paused(paused=None))
+
+    async def audit_events(
+        self,
+        cursor: Annotated[str | None, Field(description="next_cursor of the page before")] = None,
+    ) -> Annotated[CallToolResult, Events]:
+        """List the ledger's events, oldest first, 200 a page: tickets held, sent, ended, alarms."""
+        after = int(cursor) if cursor and cursor.isdigit() else 0
+        found = self._services.ledger.events(after=after, limit=MOST_EVENTS)
+        more = str(found[-1].seq) if len(found) == MOST_EVENTS else None
+        lines = [
+            f"{event.seq} {event.at:%H:%M:%S} {event.kind} {event.ticket or ''}" for event in found
+        ]
+        return answer("\n".join(lines) or "no more events", Events(events=found, next_cursor=more))
+
+
+def _sentence(found: Budget) -> str:
+    text = (
+        f"{found.remaining} of {found.limit} sessions free now: {found.spent} ours, "
+        f"{found.held} in doubt, {found.external} of others in the last 24 h"
+    )
+    if found.releases:
+        text += f"; next unit free at {found.releases[0].at:%H:%M} UTC"
+    if found.settles_at is not None:
+        text += f"; a new ledger: no session before {found.settles_at:%H:%M} UTC"
+    if found.paused:
+        text += f"; PAUSED: {found.paused}"
+    return text

@@ -1,0 +1,90 @@
+"""Send a mutation at most once per purpose: find what already happened, else hold and send."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from mcp_server.errors import Ambiguous, Refused
+from mcp_server.guard.evidence import Outcome
+from mcp_server.guard.request import Prepared
+from mcp_server.guard.tickets import Ticket
+from mcp_server.services import Services
+
+# A lost send is read back; after this long without an effect, none comes any more.
+SETTLED_AFTER = timedelta(minutes=10)
+MOST_TRIES = 5
+
+
+@dataclass(frozen=True, kw_only=True)
+class Done:
+    """A mutation that has happened; `already` when it was not this call that did it."""
+
+    result: Mapping[str, Any]
+    already: bool
+
+
+async def perform(
+    services: Services,
+    prepared: Prepared,
+    *,
+    purpose: str,
+    happened: Callable[[], Awaitable[bool]],
+    settled_after: timedelta = SETTLED_AFTER,
+) -> Done:
+    """Carry out `prepared` unless it has been done for the same purpose before.
+
+    Args:
+        services: the server's parts.
+        prepared: the request.
+        purpose: what makes two calls the same one, e.g. `OWNER/REPO#7@HEAD`.
+        happened: reads the world and says whether the effect is there; asked only when an
+            earlier answer was lost.
+        settled_after: how long a lost send may still take effect; zero where doing it twice
+            does no harm.
+
+    Raises:
+        Ambiguous: sent before, answer lost, effect not visible yet.
+        Refused: a limit, a pause, or too many refused tries.
+    """
+    for number in range(1, MOST_TRIES + 1):
+        key = f"{purpose}#{number}"
+        earlier = services.ledger.find(prepared.kind, key)
+        if earlier is None:
+            ticket = services.ledger.hold(prepared, key=key)
+            client = services.jules if prepared.service == "jules" else services.github
+            return Done(result=await client.send(prepared, ticket.id), already=False)
+        settled = await _settle(services, earlier, happened, settled_after)
+        if settled == "spent":
+            return Done(result=earlier.result, already=True)
+    raise Refused(
+        f"{prepared.kind} for {purpose}: {MOST_TRIES} tries came to nothing", limit="tries"
+    )
+
+
+async def _settle(
+    services: Services,
+    ticket: Ticket,
+    happened: Callable[[], Awaitable[bool]],
+    settled_after: timedelta,
+) -> str:
+    if ticket.state == "held":
+        services.ledger.void_stale()
+        again = services.ledger.find(ticket.kind, ticket.key)
+        if again is not None and again.state == "held":
+            raise Refused(f"{ticket.kind} for {ticket.key} is being sent", limit="duplicate")
+        return "released"
+    if ticket.state != "sent":
+        return ticket.state
+    if await happened():
+        services.ledger.record_outcome(ticket.id, Outcome(state="spent", evidence="read back"))
+        return "spent"
+    sent_at = ticket.sent_at or ticket.held_at
+    if services.clock.now() - sent_at < settled_after:
+        raise Ambiguous(
+            f"{ticket.kind} was sent at {sent_at:%H:%M:%S} UTC and its effect is not visible yet",
+            ticket=ticket.id,
+        )
+    outcome = Outcome(state="released", evidence="read back: no effect")
+    services.ledger.record_outcome(ticket.id, outcome)
+    return "released"

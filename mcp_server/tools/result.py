@@ -1,0 +1,70 @@
+"""How a tool answers: a short text that is enough by itself, beside structured content.
+
+Exceptions would be masked by the SDK (facts/mcp-stack.md 1, trap 1), so each tool runs inside
+`answering`, which turns our errors into an error result that says what to do next.
+"""
+
+import functools
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any, ParamSpec
+
+from mcp_types import CallToolResult, TextContent
+
+from mcp_server.errors import Ambiguous, FactoryError, Refused, Unavailable
+from mcp_server.guard.redact import Redactor
+from mcp_server.models import Value
+
+P = ParamSpec("P")
+LOGGER = logging.getLogger(__name__)
+
+_NEXT = {
+    "bad_argument": "Mend the arguments and call again.",
+    "not_found": "Check the name with the matching list tool.",
+    "refused": "This is final for now; see budget_status for what is left.",
+    "ledger_unavailable": "No mutation is possible until the operator restores the ledger.",
+    "settings": "Only the operator can mend this.",
+    "unavailable": "Try again later.",
+    "unreadable": "The service answered something unknown; nothing was concluded from it.",
+    "ambiguous": "Do not repeat it: budget_reconcile will find out what happened.",
+}
+
+
+def answer(text: str, value: Value) -> CallToolResult:
+    """Return `text` for a reader and `value` for a program, once each."""
+    return CallToolResult(
+        content=[TextContent(type="text", text=text)],
+        structured_content=value.model_dump(mode="json"),
+    )
+
+
+def answering(
+    redactor: Redactor, tool: Callable[P, Awaitable[CallToolResult]]
+) -> Callable[P, Awaitable[CallToolResult]]:
+    """Wrap a tool: our errors become error results, and no secret leaves in any text."""
+
+    @functools.wraps(tool)
+    async def wrapped(*args: P.args, **kwargs: P.kwargs) -> CallToolResult:
+        try:
+            return await tool(*args, **kwargs)
+        except FactoryError as error:
+            LOGGER.info("tool refused or failed: %s", error)
+            return _error(redactor, error)
+
+    return wrapped
+
+
+def _error(redactor: Redactor, error: FactoryError) -> CallToolResult:
+    message = redactor.text(str(error))
+    details: dict[str, Any] = {"code": error.code, "message": message}
+    if isinstance(error, Refused):
+        details |= {"limit": error.limit, "retry_at": error.retry_at}
+    elif isinstance(error, Unavailable):
+        details |= {"status": error.status}
+    elif isinstance(error, Ambiguous):
+        details |= {"ticket": error.ticket}
+    return CallToolResult(
+        content=[TextContent(type="text", text=f"{message}. {_NEXT[error.code]}")],
+        structured_content={"error": details},
+        is_error=True,
+    )

@@ -1,0 +1,1 @@
+"""Tests by behaviour; `python -m tests` runs every check of the project."""

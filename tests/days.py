@@ -1,0 +1,66 @@
+"""Whole days in one process and in virtual time, for the tests and benches that look at them."""
+
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+
+from agent.run import Context, Options, Result, run_day
+from agent.wiring import WorldFlags, in_memory, make_world
+from mcp_server.clock import LoopClock
+from mcp_server.sandbox.mix import SMALL, Size
+from mcp_server.sandbox.world import EPOCH, World
+
+
+@dataclass(kw_only=True)
+class Nights:
+    """One world, and what each run in it came to."""
+
+    world: World
+    results: list[Result] = field(default_factory=list[Result])
+    log: list[str] = field(default_factory=list[str])
+
+    @property
+    def rules_broken(self) -> list[str]:
+        """Names of the oracle's violations; empty when it is content."""
+        return [violation.rule for violation in self.world.oracle.violations()]
+
+
+async def run_once(nights: Nights, clock: LoopClock, url: str, options: Options, size: Size) -> None:
+    """Run the day once with fresh objects over the same world and state."""
+    async with AsyncExitStack() as stack:
+        wired = await in_memory(
+            stack, world=nights.world, clock=clock, url=url, allowance=size.allowance
+        )
+        context = Context(
+            tools=wired.tools,
+            clock=clock,
+            state=wired.state,
+            world=wired.name,
+            seed=wired.seed,
+            never_touch=(),
+            say=nights.log.append,
+        )
+        nights.results.append(await run_day(context, options))
+
+
+async def run_nights(
+    folder: Path,
+    *,
+    seed: int = 7,
+    late_minutes: Sequence[float] = (3,),
+    size: Size = SMALL,
+    faults: str = "none",
+    sites: Path | None = None,
+    options: Options | None = None,
+) -> Nights:
+    """Run one night for each entry of `late_minutes`: so late the scheduler starts it."""
+    clock = LoopClock(EPOCH)
+    flags = WorldFlags(sandbox=True, seed=seed, faults=faults, sites=sites)
+    nights = Nights(world=make_world(flags, clock, size))
+    url = f"sqlite:///{folder}/state.db"
+    for night, late in enumerate(late_minutes):
+        await clock.sleep_until(EPOCH + timedelta(days=night, minutes=late))
+        await run_once(nights, clock, url, options or Options(), size)
+    return nights
