@@ -12,6 +12,8 @@ from mcp_server.clock import Clock
 from mcp_server.models import Activities, Budget, PullView, Session, Sessions, Sources
 
 LOOK_EVERY = timedelta(seconds=60)
+# While nothing is at work only a unit that falls free, or a settling ledger, can change anything.
+LOOK_WHEN_IDLE = timedelta(minutes=5)
 # Activities are read only for sessions that have shown nothing for this long.
 QUIET_FOR = timedelta(minutes=10)
 
@@ -57,6 +59,8 @@ class Execution:
         self._policy = policy
         self._actor = Actor(tools)
         self._tasks: dict[str, Progress] = {}
+        self._begun = 0
+        self._free = 0
         self.unstarted = 0
         self.archived: list[str] = []
         self.errors: list[str] = []
@@ -72,24 +76,30 @@ class Execution:
             if now >= self._limits.deadline:
                 self._say("the run's time is up")
                 break
-            await self._clock.sleep_until(min(now + LOOK_EVERY, self._limits.deadline))
+            at_work = any(_started(one) and not one.ended for one in self._tasks.values())
+            pause = LOOK_EVERY if at_work else LOOK_WHEN_IDLE
+            await self._clock.sleep_until(min(now + pause, self._limits.deadline))
         self._skip_unstarted()
         return tuple(self._tasks.values())
 
     def _settled(self, progress: Progress) -> bool:
         if progress.ended:
             return True
-        return not _started(progress) and self._clock.now() > self._limits.last_useful_start
+        if _started(progress):
+            return False
+        unneeded = progress.task.spare and (self._free <= 0 or bool(progress.reason))
+        return unneeded or self._clock.now() > self._limits.last_useful_start
 
     def _skip_unstarted(self) -> None:
         for progress in list(self._tasks.values()):
-            if not progress.ended and not _started(progress):
+            if progress.ended or _started(progress):
+                continue
+            if progress.task.spare:
+                self._keep(progress, status="skipped", reason="spare, and not needed")
+            else:
                 self.unstarted += 1
-                self._keep(
-                    progress,
-                    status="skipped",
-                    reason="no unit or slot fell free for it before the last useful start",
-                )
+                reason = progress.reason or "no unit fell free before the last useful start"
+                self._keep(progress, status="skipped", reason=reason)
 
     async def _round(self) -> None:
         """Look once and take one step for every task; a failing tool never stops the others."""
@@ -99,6 +109,7 @@ class Execution:
             self._error("look", error)
             return
         may_start = look.now <= self._limits.last_useful_start
+        self._begun, self._free = 0, look.budget.remaining
         for key in list(self._tasks):
             progress = self._adopt(self._tasks[key], look)
             try:
@@ -193,6 +204,8 @@ class Execution:
 
     def _must_wait(self, progress: Progress, look: Look) -> bool:
         """Whether a start would be refused, or two sessions would work on one repository."""
+        if look.budget.remaining - self._begun <= self._promised(progress):
+            return True
         if look.budget.remaining <= 0 or look.budget.concurrent >= look.budget.concurrent_limit:
             return True
         return any(
@@ -201,26 +214,41 @@ class Execution:
             if other.task.key != progress.task.key
         )
 
+    def _promised(self, progress: Progress) -> int:
+        """Return how many units this task may not take because others have a better claim.
+
+        A repository that was made keeps one for its session; a spare task takes only what no
+        planned task waits for.
+        """
+        others = [one for one in self._tasks.values() if one.task.key != progress.task.key]
+        if progress.repository_made_at is not None:
+            return 0
+        if progress.task.spare:
+            return len([one for one in others if not one.task.spare and _wants_a_unit(one)])
+        return len([one for one in others if one.repository_made_at and _wants_a_unit(one)])
+
     async def _begin(self, progress: Progress, action: Action) -> bool:
         """Start a session or make a repository; returns whether further starts make sense now."""
         if action.kind == "start":
-            progress = self._keep(progress, asked_to_start=True, status="running")
+            progress = self._keep(progress, asked_to_start=True, status="running", reason="")
         try:
             result = await self._actor.act(progress, action, self._clock.now())
         except ToolFailed as error:
             return self._refused(progress, error)
         self._keep(progress, **result)
+        self._begun += 1
         self._say(f"{action.kind}: {progress.task.repo}: {progress.task.title}")
         return True
 
     def _refused(self, progress: Progress, error: ToolFailed) -> bool:
         if error.code == "ambiguous" or error.limit == "open_ticket":
+            self._keep(progress, reason=str(error))
             self._error(progress.task.title, error)
             return True
         if error.code == "refused" and error.limit == "attempt":
             self._next_attempt(progress, error)
             return True
-        self._keep(progress, asked_to_start=False, status="planned")
+        self._keep(progress, asked_to_start=False, status="planned", reason=str(error))
         if error.code == "refused":
             # A limit: later, when units or slots fall free, and not for the others now either.
             return error.limit in ("trend_sessions", "per_repository", "repositories")
@@ -264,6 +292,10 @@ class Execution:
         if not self.errors or self.errors[-1] != line:
             self.errors.append(line)
             self._say(line)
+
+
+def _wants_a_unit(progress: Progress) -> bool:
+    return not progress.ended and progress.session_id is None
 
 
 def _started(progress: Progress) -> bool:

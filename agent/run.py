@@ -1,8 +1,9 @@
 """The day: survey → discover → plan → execute → report."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import TypeVar
 
 from agent.discover import discover
 from agent.execute import Execution, Limits
@@ -11,13 +12,16 @@ from agent.planner.plan import Plan, PlanningSettings, build_plan
 from agent.report.model import Ending, Report, build_report
 from agent.state import Day, State
 from agent.survey import Survey, survey
-from agent.tools import Tools
+from agent.tools import ToolFailed, Tools
 from mcp_server.clock import Clock
 from mcp_server.models import Budget, Discovery, Event, Events, Lane
 
+PATIENCE = tuple(timedelta(minutes=minutes) for minutes in (1, 2, 5, 10))
 # A session works up to half an hour and its checks, a repair and the merge take as long again
 # (facts/jules-api.md 2.1): what is started later than this before the end cannot finish.
 USEFUL_TIME = timedelta(minutes=75)
+
+T = TypeVar("T")
 
 DONE, FAILURES, USED_UP, NOTHING_TO_DO, CUT_OFF = 0, 3, 4, 5, 6
 
@@ -81,7 +85,9 @@ async def run_day(context: Context, options: Options) -> Result:
     else:
         earlier = context.state.unfinished_before(date)
         tasks = await execution.run([*earlier, *context.state.tasks(date)])
-    budget = await context.tools.call("budget_status", Budget)
+    # A spare that was not needed is nobody's concern.
+    tasks = [one for one in tasks if not one.task.spare or one.asked_to_start]
+    budget = await patiently(context, lambda: context.tools.call("budget_status", Budget))
     events = await _events(context.tools)
     ending = Ending(
         world=context.world,
@@ -104,12 +110,12 @@ async def run_day(context: Context, options: Options) -> Result:
 async def make_plan(context: Context, date: str, last_useful_start: datetime) -> Day:
     """Survey, discover and decide; changes nothing outside."""
     context.say("survey: reading the account")
-    found = await survey(context.tools)
+    found = await patiently(context, lambda: survey(context.tools))
     context.say(
         f"survey: {len(found.repositories)} repositories, {found.budget.remaining} of "
         f"{found.budget.limit} sessions free now"
     )
-    discovered = await discover(context.tools)
+    discovered = await patiently(context, lambda: discover(context.tools))
     for source in discovered.discovery.sources:
         context.say(f"discover: {source.name}: {source.status}, {source.signals} signals")
     plan = build_plan(
@@ -125,6 +131,19 @@ async def make_plan(context: Context, date: str, last_useful_start: datetime) ->
     )
     context.say(f"plan: {len(plan.tasks)} tasks for {plan.split.startable} startable sessions")
     return Day(plan=plan, discovery=discovered.discovery, started_at=context.clock.now())
+
+
+async def patiently(context: Context, work: Callable[[], Awaitable[T]]) -> T:
+    """Do one phase's reading; a service that fails for a few minutes does not end the day."""
+    for waited in PATIENCE:
+        try:
+            return await work()
+        except ToolFailed as error:
+            if error.code not in ("unavailable", "unreadable"):
+                raise
+            context.say(f"{error}; once more in {waited}")
+            await context.clock.sleep_until(context.clock.now() + waited)
+    return await work()
 
 
 def exit_code(tasks: Sequence[Progress], *, unstarted: int) -> int:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from agent.tools import Tools
-from mcp_server.models import Budget, Health, HealthReport, Repositories, Repository
+from mcp_server.models import Budget, Health, HealthReport, Repositories, Repository, Sources
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,7 +21,19 @@ async def survey(tools: Tools) -> Survey:
     budget = await tools.call("budget_status", Budget)
     owner, repositories = await list_repositories(tools)
     report = await tools.call("github_repo_health", HealthReport)
-    return Survey(owner=owner, budget=budget, repositories=repositories, health=report.health)
+    listed = await tools.call("jules_list_sources", Sources, max_age=0)
+    sources = frozenset(source.repo.lower() for source in listed.sources)
+    health = tuple(_within_reach(one, sources) for one in report.health)
+    return Survey(owner=owner, budget=budget, repositories=repositories, health=health)
+
+
+def _within_reach(health: Health, sources: frozenset[str]) -> Health:
+    """Leave a repository out of the plan that Jules cannot work on."""
+    if health.left_out is not None or health.repo.lower() in sources:
+        return health
+    return health.model_copy(
+        update={"left_out": "not a source of Jules: give its GitHub app this repository"}
+    )
 
 
 async def list_repositories(tools: Tools) -> tuple[str, tuple[Repository, ...]]:

@@ -122,7 +122,9 @@ class Account:
         self._sources.forget()
 
     async def _read_sessions(self) -> Listing:
-        listing = await self._jules.list_sessions()
+        starting = [t for t in self._ledger.open_tickets() if t.kind == "start_session"]
+        oldest = min((ticket.held_at for ticket in starting), default=None)
+        listing = await self._jules.list_sessions(back_to=oldest)
         self.learnt += reconcile_sessions(self._ledger, listing)
         return listing
 

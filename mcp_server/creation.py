@@ -3,13 +3,13 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
-from mcp_server import standard
+from mcp_server import prompts, standard
 from mcp_server.clients import github as api
 from mcp_server.errors import Ambiguous, BadArgument, Refused
 from mcp_server.guard.request import Prepared
-from mcp_server.guard.tickets import Ticket
+from mcp_server.guard.tickets import OPEN
+from mcp_server.perform import MOST_TRIES, perform
 from mcp_server.services import Services
-from mcp_server.tools.perform import perform
 
 FIRST_MESSAGE = "chore: start from the standard"
 
@@ -31,15 +31,8 @@ async def create(services: Services, name: str, description: str, task_key: str)
         Ambiguous: the answer to the create was lost; a later listing settles it.
         Refused: a limit, or a repository that turned out not to be private.
     """
-    prepared = api.create_repository(name, description)
-    owner = await services.account.login()
-    repo = f"{owner}/{name}"
-    key = f"{task_key}:{name}"
-    ticket = services.ledger.find("create_repository", key)
-    if ticket is None:
-        await _create(services, prepared, key, repo)
-    elif ticket.state != "spent":
-        raise _unsettled(ticket, repo)
+    repo = f"{await services.account.login()}/{name}"
+    already = await _ensure_repository(services, repo, name, description, task_key)
     found = await services.github.get_repository(repo)
     if not found.private:
         services.ledger.alarm("a repository of ours is public", repo=repo)
@@ -47,7 +40,33 @@ async def create(services: Services, name: str, description: str, task_key: str)
         raise Refused(f"{repo} is public: everything stops until a person looks", limit="public")
     services.account.changed_repositories()
     commit = await _first_commit(services, repo, found.default_branch, description, task_key)
-    return Made(repo=repo, commit=commit, already=ticket is not None)
+    return Made(repo=repo, commit=commit, already=already)
+
+
+async def _ensure_repository(
+    services: Services, repo: str, name: str, description: str, task_key: str
+) -> bool:
+    """Create the repository once; returns whether an earlier call already had."""
+    prepared = api.create_repository(name, prompts.plain(description, 300))
+    for number in range(1, MOST_TRIES + 1):
+        key = f"{task_key}:{name}#{number}"
+        ticket = services.ledger.find(prepared.kind, key)
+        if ticket is not None and ticket.state in OPEN:
+            # A listing may show what became of it, or be the second one not to.
+            await services.account.repository_listing()
+            services.ledger.void_stale()
+            ticket = services.ledger.find(prepared.kind, key)
+        if ticket is None:
+            await _create(services, prepared, key, repo)
+            return False
+        if ticket.state == "spent":
+            return True
+        if ticket.state != "released":
+            raise Ambiguous(
+                f"{repo}: the create is open; a listing ten minutes on settles it",
+                ticket=ticket.id,
+            )
+    raise Refused(f"{repo}: {MOST_TRIES} tries came to nothing", limit="tries")
 
 
 async def _create(services: Services, prepared: Prepared, key: str, repo: str) -> None:
@@ -56,12 +75,6 @@ async def _create(services: Services, prepared: Prepared, key: str, repo: str) -
         raise BadArgument(f"{repo} exists already and is not this task's: choose another name")
     ticket = services.ledger.hold_repository(prepared, key=key, repo=repo, listing=listing)
     await services.github.send(prepared, ticket.id)
-
-
-def _unsettled(ticket: Ticket, repo: str) -> Exception:
-    if ticket.state == "released":
-        return Refused(f"{repo} was refused before: {ticket.evidence}", limit="attempt")
-    return Ambiguous(f"{repo}: the create is open; budget_reconcile settles it", ticket=ticket.id)
 
 
 async def _first_commit(

@@ -132,14 +132,20 @@ async def _expected(services: Services, repo: str, branch: str) -> frozenset[str
 async def _files(
     services: Services, repo: str, number: int, head_sha: str
 ) -> tuple[ChangedFile, ...] | None:
-    """Return all changed files of this head; None when the list is not complete."""
+    """Return all changed files of this head; None when the list cannot be had whole.
+
+    A service that fails for a moment is an error instead: the pull request is judged later.
+    """
     key = (repo, number)
     kept = services.account.files.get(key)
     if kept is None or kept[0] != head_sha:
         try:
-            kept = (head_sha, await services.github.list_files(repo, number))
-        except (Refused, NotFound, Unavailable, Unreadable):
+            files = await services.github.list_files(repo, number)
+        except (Refused, NotFound):
             return None
+        if files is None:
+            return None
+        kept = (head_sha, files)
         services.account.files[key] = kept
     return kept[1]
 

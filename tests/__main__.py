@@ -40,7 +40,7 @@ ROWS = (
     Row(name="types", command=(str(BIN / "pyright"),), budget_seconds=60),
     Row(name="imports", command=(str(BIN / "lint-imports"),), budget_seconds=10),
     # Last, so that pytest's own summary closes the output: CI reads it there.
-    Row(name="tests", command=(sys.executable, "-m", "pytest"), budget_seconds=120),
+    Row(name="tests", command=(sys.executable, "-m", "pytest", "-n", "2"), budget_seconds=120),
 )
 
 

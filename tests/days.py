@@ -20,6 +20,7 @@ class Nights:
     world: World
     results: list[Result] = field(default_factory=list[Result])
     log: list[str] = field(default_factory=list[str])
+    deaths: int = 0
 
     @property
     def rules_broken(self) -> list[str]:
@@ -27,7 +28,9 @@ class Nights:
         return [violation.rule for violation in self.world.oracle.violations()]
 
 
-async def run_once(nights: Nights, clock: LoopClock, url: str, options: Options, size: Size) -> None:
+async def run_once(
+    nights: Nights, clock: LoopClock, url: str, options: Options, size: Size
+) -> None:
     """Run the day once with fresh objects over the same world and state."""
     async with AsyncExitStack() as stack:
         wired = await in_memory(
@@ -49,18 +52,18 @@ async def run_nights(
     folder: Path,
     *,
     seed: int = 7,
-    late_minutes: Sequence[float] = (3,),
+    starts: Sequence[timedelta] = (timedelta(minutes=3),),
     size: Size = SMALL,
     faults: str = "none",
     sites: Path | None = None,
     options: Options | None = None,
 ) -> Nights:
-    """Run one night for each entry of `late_minutes`: so late the scheduler starts it."""
+    """Run the day once for each of `starts`, each so long after the world's begin."""
     clock = LoopClock(EPOCH)
     flags = WorldFlags(sandbox=True, seed=seed, faults=faults, sites=sites)
     nights = Nights(world=make_world(flags, clock, size))
     url = f"sqlite:///{folder}/state.db"
-    for night, late in enumerate(late_minutes):
-        await clock.sleep_until(EPOCH + timedelta(days=night, minutes=late))
+    for start in starts:
+        await clock.sleep_until(EPOCH + start)
         await run_once(nights, clock, url, options or Options(), size)
     return nights

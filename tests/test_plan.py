@@ -97,7 +97,7 @@ def day(
 
 def lanes(plan: Plan) -> dict[str, int]:
     return {
-        lane: sum(task.lane == lane for task in plan.tasks)
+        lane: sum(task.lane == lane for task in plan.tasks if not task.spare)
         for lane in ("create", "update", "optimize")
     }
 
@@ -125,6 +125,14 @@ def test_creations_stand_before_updates_and_care_comes_last() -> None:
     """High priority first: the order of tasks is the order of starts."""
     order = [task.lane for task in day().tasks]
     assert order == sorted(order, key=["create", "update", "optimize"].index)
+
+
+def test_there_is_a_spare_improvement_for_each_idea_that_may_fall_through() -> None:
+    """A source that never appears must not lose its unit; spares stand last."""
+    plan = day(creates=3, updates=2)
+    spares = [task for task in plan.tasks if task.spare]
+    assert [task.lane for task in spares] == ["optimize"] * 5
+    assert plan.tasks[-5:] == tuple(spares)
 
 
 def test_every_task_of_a_plan_can_be_rendered_and_carries_no_link() -> None:

@@ -42,6 +42,9 @@ class Task(Value):
     reason: str
     idea_key: str | None = None
     improvement: str | None = None
+    spare: bool = Field(
+        default=False, description="takes a unit that a planned task turns out not to need"
+    )
 
 
 class Plan(Value):
@@ -103,12 +106,19 @@ def build_plan(
     new = [_idea_task(date, "create", one) for one in creates[: shares.creates]]
     more = [_idea_task(date, "update", one) for one in updates[: shares.updates]]
     better = [_care_task(date, one) for one in care.improvements[: shares.optimizations]]
+    # An idea can fall through before its session (a source that never appears): its unit is not
+    # to be lost, so there is one spare improvement for each.
+    most = shares.optimizations + shares.creates + shares.updates
+    spares = [
+        _care_task(date, one).model_copy(update={"spare": True})
+        for one in care.improvements[shares.optimizations : most]
+    ]
     return Plan(
         date=date,
         created_at=now,
         split=shares,
         ideas=judged,
-        tasks=(*new, *more, *better),
+        tasks=(*new, *more, *better, *spares),
         notes=_notes(budget, shares, len(creates), len(updates), care),
     )
 

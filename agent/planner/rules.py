@@ -35,7 +35,7 @@ def judge(
     `matches` is by idea key. An idea loses to a better one about the same thing.
     """
     known = {repository.repo.casefold(): repository for repository in repositories}
-    without_ci = {score.repo.casefold() for score in health if score.has_ci is False}
+    held = {score.repo.casefold(): _held(score) for score in health}
     judged: list[JudgedIdea] = []
     for idea in sorted(ideas, key=lambda idea: (-idea.score, idea.key)):
         same = _same(idea, [one.idea for one in judged if one.verdict != "skip"])
@@ -48,7 +48,7 @@ def judge(
         elif match.decision == "skip":
             verdict = _skip(idea, match.reason)
         elif match.decision == "update":
-            verdict = _update(idea, match, known, without_ci, given, settings)
+            verdict = _update(idea, match, known, held, given, settings)
         else:
             verdict = _create(idea, match, given, settings)
         judged.append(verdict)
@@ -59,7 +59,7 @@ def _update(
     idea: Idea,
     match: Match,
     known: Mapping[str, Repository],
-    without_ci: Collection[str],
+    held: Mapping[str, str | None],
     given: Collection[str],
     settings: PlanningSettings,
 ) -> JudgedIdea:
@@ -77,13 +77,20 @@ def _update(
         (not settings.touches(repo), "is in never_touch"),
         (repository.archived, "is archived"),
         (repository.fork, "is a fork"),
-        (repo.casefold() in without_ci, "has no CI: CI first"),
+        (held.get(repo.casefold()) is not None, held.get(repo.casefold())),
         (repo in given, "already has a better idea today"),
     )
     for stands, why in obstacles:
         if stands:
             return _skip(idea, f"{repo} {why}")
     return JudgedIdea(idea=idea, verdict="update", repo=repo, reason=match.reason)
+
+
+def _held(score: Health) -> str | None:
+    """Return why no session is spent on a repository, as the end of a sentence about it."""
+    if score.left_out is not None:
+        return f"is left out: {score.left_out}"
+    return "has no CI: CI first" if score.has_ci is False else None
 
 
 def _create(

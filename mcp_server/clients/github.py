@@ -222,8 +222,8 @@ class GitHubClient:
         """Return one pull request; `mergeable` is None until GitHub has computed it."""
         return pull_request(repo, (await self._get(f"/repos/{repo}/pulls/{number}")).data)
 
-    async def list_files(self, repo: str, number: int) -> tuple[ChangedFile, ...]:
-        """Return every changed file; raises `Unreadable` when the list cannot be complete."""
+    async def list_files(self, repo: str, number: int) -> tuple[ChangedFile, ...] | None:
+        """Return every changed file; None when there are more than GitHub lists."""
         url: str | None = f"{self._base}/repos/{repo}/pulls/{number}/files"
         params = [("per_page", "100")]
         files: list[ChangedFile] = []
@@ -231,7 +231,7 @@ class GitHubClient:
             page = await get_json(self._http, url, params)
             files += [_changed_file(raw) for raw in _list(page)]
             if len(files) >= MOST_FILES:
-                raise Unreadable(f"{repo}#{number} changes {len(files)} files or more")
+                return None
             url, params = page.next_url, []
         return tuple(files)
 

@@ -151,8 +151,11 @@ class JulesClient:
         self._clock = clock
         self._marker_keys = tuple(marker_keys)
 
-    async def list_sessions(self) -> Listing:
+    async def list_sessions(self, *, back_to: datetime | None = None) -> Listing:
         """Return a complete listing of every session young enough to count.
+
+        Args:
+            back_to: read on to this moment where it lies before the window: an open ticket's.
 
         Raises:
             Unreadable: an answer that does not parse: never a shorter list instead.
@@ -165,7 +168,7 @@ class JulesClient:
             first = first or page.date
             found = [self.session(raw) for raw in _items(page, "sessions")]
             sessions |= {session.id: session for session in found}
-            horizon = budget.window_start(first) - timedelta(hours=1)
+            horizon = min(budget.window_start(first), back_to or first) - timedelta(hours=1)
             if found and found[-1].created_at < horizon:
                 break
         if first is None:

@@ -44,15 +44,15 @@ def _session_outcome(
         result = {"name": f"sessions/{found.id}", "createTime": found.created_at.isoformat()}
         return Outcome(state="spent", evidence="found by its marker", result=result)
     sent = ticket.sent_at or ticket.held_at
-    if listing.date <= sent:
+    since = ticket.absent_since or listing.date
+    # Without an intact marker of ours that both listings could show, absence proves nothing.
+    control = any(session.created_at < since for session in ours.values())
+    if listing.date <= sent or not control:
         return None
     if ticket.absent_since is None:
         ledger.note_absent(ticket.id, listing.date)
         return None
-    if listing.date - ticket.absent_since < APART:
-        return None
-    control = any(session.created_at < sent for session in ours.values())
-    if not control or _unexplained(listing.sessions, ticket, sent):
+    if listing.date - since < APART or _unexplained(listing.sessions, ticket, sent):
         return None
     return Outcome(state="released", evidence="absent from complete listings ten minutes apart")
 

@@ -212,7 +212,14 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
 
 
 def _says_later(response: httpx2.Response) -> bool:
-    return response.status_code in _PASSING
+    return response.status_code in _PASSING or _is_cut_off(response.content)
+
+
+def _is_cut_off(body: bytes) -> bool:
+    """Whether a JSON body ends before its first bracket is closed, as a broken proxy leaves it."""
+    ends = {b"{": b"}", b"[": b"]"}
+    wanted = ends.get(body[:1])
+    return wanted is not None and body.rstrip()[-1:] != wanted
 
 
 def _last_word(state: tenacity.RetryCallState) -> httpx2.Response:

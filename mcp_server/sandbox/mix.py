@@ -92,6 +92,7 @@ class Size:
     repositories: int
     allowance: int
     foreign_sessions_per_day: int
+    foreign_hours: tuple[float, float] = (0, 24)
     empty: int = 1
     archived: int = 1
     forks: int = 1
@@ -102,7 +103,8 @@ class Size:
     spans: Spans = field(default_factory=Spans)
 
 
-SMALL = Size(repositories=15, allowance=12, foreign_sessions_per_day=1)
+# The user of the small account works by day and sleeps when the factory runs.
+SMALL = Size(repositories=15, allowance=12, foreign_sessions_per_day=1, foreign_hours=(8, 22))
 
 # The plan "Jules in Pro": 100 tasks in any rolling 24 h, 15 at once (jules 5.1, 2026-08-28).
 FULL = Size(

@@ -170,8 +170,8 @@ class World:
         """Plan the user's own sessions of a day, and the day after it."""
         for nth in range(self._size.foreign_sessions_per_day):
             entity = f"{start.date()} {nth}"
-            seconds = between(0, DAY.total_seconds(), self.seed, "foreign session", entity)
-            self._agenda.at(start + timedelta(seconds=seconds), self._foreign_start(entity))
+            hours = between(*self._size.foreign_hours, self.seed, "foreign session", entity)
+            self._agenda.at(start + timedelta(hours=hours), self._foreign_start(entity))
         self._agenda.at(start + DAY, lambda: self._begin_day(start + DAY))
 
     def _foreign_start(self, entity: str) -> Callable[[], None]:

@@ -17,9 +17,9 @@ from mcp_server.models import (
     Repositories,
     Updated,
 )
+from mcp_server.perform import perform
 from mcp_server.services import Services
 from mcp_server.tools.jules import MaxAge, Repo
-from mcp_server.tools.perform import perform
 from mcp_server.tools.result import answer
 
 MOST_REPOSITORIES = 200

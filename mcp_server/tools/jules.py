@@ -25,8 +25,8 @@ from mcp_server.models import (
     Sources,
     Started,
 )
+from mcp_server.perform import Done, perform
 from mcp_server.services import Services
-from mcp_server.tools.perform import Done, perform
 from mcp_server.tools.result import answer
 
 MOST_SESSIONS = 100
