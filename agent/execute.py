@@ -9,7 +9,15 @@ from agent.lifecycle import Action, Observation, Policy, Progress, Question, nex
 from agent.state import State
 from agent.tools import ToolFailed, Tools
 from mcp_server.clock import Clock
-from mcp_server.models import Activities, Budget, PullView, Session, Sessions, Sources
+from mcp_server.models import (
+    Activities,
+    Budget,
+    PullView,
+    Session,
+    SessionDetail,
+    Sessions,
+    Sources,
+)
 
 LOOK_EVERY = timedelta(seconds=60)
 # While nothing is at work only a unit that falls free, or a settling ledger, can change anything.
@@ -32,8 +40,7 @@ class Look:
 
     now: datetime
     sessions: dict[str, Session]
-    by_marker: dict[tuple[str, int], Session]
-    sources: frozenset[str] | None
+    by_key: dict[str, Session]
     budget: Budget
 
 
@@ -59,6 +66,7 @@ class Execution:
         self._policy = policy
         self._actor = Actor(tools)
         self._tasks: dict[str, Progress] = {}
+        self._looked = False
         self._begun = 0
         self._free = 0
         self.unstarted = 0
@@ -129,54 +137,58 @@ class Execution:
 
     async def _look(self) -> Look:
         budget = await self._tools.call("budget_status", Budget)
-        sessions: list[Session] = []
-        cursor: str | None = None
-        while True:
-            page = await self._tools.call(
-                "jules_list_sessions", Sessions, mine=True, archived=True, cursor=cursor
-            )
-            sessions += page.sessions
-            cursor = page.next_cursor
-            if cursor is None:
-                break
-        waiting = any(not one.ended and one.session_id is None for one in self._tasks.values())
+        # Archived ones matter once, for adoption; later looks stay as small as what is at work.
+        sessions = await self._sessions(archived=not self._looked)
+        self._looked = True
         return Look(
             now=self._clock.now(),
             sessions={session.id: session for session in sessions},
-            by_marker={
-                (session.marker.task_key, session.marker.attempt): session
-                for session in reversed(sessions)
+            by_key={
+                session.marker.task_key: session
+                for session in sorted(sessions, key=_attempt)
                 if session.marker is not None
             },
-            sources=await self._sources() if waiting else None,
             budget=budget,
         )
 
-    async def _sources(self) -> frozenset[str]:
-        found = await self._tools.call("jules_list_sources", Sources, max_age=120)
-        return frozenset(source.repo.lower() for source in found.sources)
+    async def _sessions(self, *, archived: bool) -> list[Session]:
+        found: list[Session] = []
+        cursor: str | None = None
+        while True:
+            page = await self._tools.call(
+                "jules_list_sessions", Sessions, mine=True, archived=archived, cursor=cursor
+            )
+            found += page.sessions
+            cursor = page.next_cursor
+            if cursor is None:
+                return found
 
     def _adopt(self, progress: Progress, look: Look) -> Progress:
         """Take over the session that carries this task's marker, whoever started it."""
         if progress.session_id is not None or progress.ended:
             return progress
-        session = look.by_marker.get((progress.task.key, progress.attempt))
-        if session is None:
+        session = look.by_key.get(progress.task.key)
+        if session is None or _attempt(session) < progress.attempt:
             return progress
         return self._keep(
             progress,
             session_id=session.id,
             sessions=(*progress.sessions, session.id),
+            attempt=_attempt(session),
             asked_to_start=True,
             status="running",
         )
 
     async def _observe(self, progress: Progress, look: Look) -> Observation:
         session = look.sessions.get(progress.session_id or "")
-        has_source = None if look.sources is None else progress.task.repo.lower() in look.sources
-        seen = Observation(session=session, has_source=has_source)
-        if session is None or progress.ended:
-            return seen
+        if progress.ended:
+            return Observation(session=session)
+        if progress.session_id is None:
+            return Observation(has_source=await self._has_source(progress))
+        if session is None:
+            # Not among those at work: just started, or archived by somebody.
+            session = await self._one(progress.session_id)
+        seen = Observation(session=session)
         if session.state == "COMPLETED" and session.pull is not None:
             view = await self._tools.call(
                 "github_get_pull", PullView, repo=session.repo, number=number_of(session.pull.url)
@@ -186,6 +198,18 @@ class Execution:
         if session.state in ("AWAITING_USER_FEEDBACK", "FAILED", "PAUSED") or quiet:
             return await self._listen(seen, session)
         return seen
+
+    async def _one(self, session_id: str) -> Session:
+        found = await self._tools.call("jules_get_session", SessionDetail, session_id=session_id)
+        return found.session
+
+    async def _has_source(self, progress: Progress) -> bool | None:
+        """Ask only for repositories just made: the plan leaves out old ones that are no source."""
+        if progress.repository_made_at is None:
+            return None
+        repo = progress.task.repo.lower()
+        found = await self._tools.call("jules_list_sources", Sources, query=repo, max_age=60)
+        return any(source.repo.lower() == repo for source in found.sources)
 
     async def _listen(self, seen: Observation, session: Session) -> Observation:
         page = await self._tools.call(
@@ -292,6 +316,10 @@ class Execution:
         if not self.errors or self.errors[-1] != line:
             self.errors.append(line)
             self._say(line)
+
+
+def _attempt(session: Session) -> int:
+    return session.marker.attempt if session.marker else 0
 
 
 def _wants_a_unit(progress: Progress) -> bool:

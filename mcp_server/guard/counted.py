@@ -80,6 +80,10 @@ def bind_effect(tx: sa.Connection, ticket: Ticket, outcome: Outcome, now: dateti
     """Put what a ticket made into the counted sets, in the transaction that ends the ticket."""
     if ticket.kind == "start_session":
         _bind_session(tx, ticket, outcome, now)
+    elif ticket.kind == "send_message":
+        # A message wakes a session that had come to rest; the next listing says if it did not.
+        woken = sa.update(store.sessions).where(store.sessions.c.id == ticket.target)
+        tx.execute(woken.values(running=True))
     elif ticket.kind == "create_repository":
         repo = str(outcome.result["full_name"])
         table = store.repositories.c

@@ -76,6 +76,8 @@ class _Session:
     foreign: bool
     task: str | None
     state: str = "QUEUED"
+    messaged: bool = False
+    woke_by_itself: bool = False
 
 
 @dataclass
@@ -112,7 +114,12 @@ class _Case:
             yield "task_doubled", f"{name} repeats {task} of {self.tasks[task]}"
 
     def session_state(self, effect: Effect) -> Iterator[Finding]:
-        self.sessions[_text(effect, "session")].state = _text(effect, "state")
+        session, state = self.sessions[_text(effect, "session")], _text(effect, "state")
+        if state in AT_REST:
+            session.messaged = session.woke_by_itself = False
+        elif session.state in AT_REST:
+            session.woke_by_itself = not session.messaged
+        session.state = state
         yield from ()
 
     def session_archived(self, effect: Effect) -> Iterator[Finding]:
@@ -126,6 +133,7 @@ class _Case:
 
     def session_messaged(self, effect: Effect) -> Iterator[Finding]:
         name = _text(effect, "session")
+        self.sessions[name].messaged = True
         if self.sessions[name].foreign:
             yield "messaged_foreign", name
 
@@ -209,4 +217,6 @@ def _list(effect: Effect, name: str) -> list[str]:
 
 
 def _runs(session: _Session) -> bool:
-    return not session.foreign and session.state not in AT_REST
+    """Whether a client keeps it at work: one that Jules' own fixer woke is nobody's doing."""
+    at_work = session.state not in AT_REST and not session.woke_by_itself
+    return at_work and not session.foreign

@@ -1,0 +1,130 @@
+"""What an answer proves: success by its code and fields, refusal by a row, else nothing."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mcp_server.guard.evidence import judge
+from mcp_server.guard.policy import RULES
+
+KINDS = [(rule.service, rule.kind) for rule in RULES if rule.effect == "mutation"]
+
+
+def rpc(code: int, status: object = "INVALID_ARGUMENT") -> bytes:
+    """Return a `google.rpc.Status` as Jules writes it."""
+    return json.dumps({"error": {"code": code, "message": "no", "status": status}}).encode()
+
+
+SUCCESS: dict[str, tuple[int, dict[str, object]]] = {
+    "start_session": (200, {"name": "sessions/7", "id": "7", "createTime": "2026-11-23T09:00:00Z"}),
+    "send_message": (200, {}),
+    "approve_plan": (200, {}),
+    "archive_session": (200, {}),
+    "create_repository": (201, {"full_name": "owner/new", "private": True}),
+    "create_tree": (201, {"sha": "a" * 40}),
+    "create_commit": (201, {"sha": "a" * 40}),
+    "move_branch": (200, {"ref": "refs/heads/main"}),
+    "merge_pull": (200, {"sha": "a" * 40, "merged": True}),
+    "update_branch": (202, {"message": "Updating pull request branch."}),
+}
+# GitHub's refusals beyond 401, 403, 404 and 422, which it gives for every mutation.
+MORE = {
+    "create_tree": {409},
+    "create_commit": {409},
+    "move_branch": {409},
+    "merge_pull": {405, 409},
+}
+
+
+@pytest.mark.parametrize(("service", "kind"), KINDS)
+def test_each_mutation_is_spent_by_its_own_success(service: str, kind: str):
+    """One code per kind; every mutation of the policy has a row."""
+    status, data = SUCCESS[kind]
+    outcome = judge(service, kind, status, json.dumps(data).encode())
+    assert outcome.state == "spent"
+    assert outcome.result.items() <= data.items()
+
+
+@pytest.mark.parametrize(("service", "kind"), KINDS)
+def test_another_code_that_is_no_error_proves_nothing(service: str, kind: str):
+    """202 for a create, 204, a redirect: strange, so the ticket stays."""
+    success, data = SUCCESS[kind]
+    body = json.dumps(data).encode()
+    states = {
+        status: judge(service, kind, status, body).state
+        for status in range(100, 400)
+        if status != success
+    }
+    assert set(states.values()) == {"unknown"}
+
+
+@pytest.mark.parametrize(("service", "kind"), KINDS)
+def test_only_the_codes_of_the_row_prove_a_refusal(service: str, kind: str):
+    """DESIGN.md section 5: 408, 429, 499 and every 5xx never; 409 where the row names it."""
+    refused = {
+        status
+        for status in range(400, 600)
+        if judge(
+            service, kind, status, rpc(status) if service == "jules" else b'{"message": "no"}'
+        ).state
+        == "released"
+    }
+    listed = {400, 401, 403, 404} if service == "jules" else {401, 403, 404, 422}
+    assert refused == listed | MORE.get(kind, set())
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"{}",
+        b"null",
+        b"[]",
+        b"<html>Bad Request</html>",
+        rpc(403),
+        rpc(400)[:-1],
+        rpc(400, None),
+        rpc(400, 3),
+        b'{"error": "INVALID_ARGUMENT"}',
+        b'{"error": {"code": "400", "status": "INVALID_ARGUMENT"}}',
+        b'{"error": {"status": "INVALID_ARGUMENT"}}',
+        b'{"code": 400, "status": "INVALID_ARGUMENT"}',
+        b"\xff\xfe",
+    ],
+)
+def test_a_refusal_that_is_not_a_whole_rpc_status_proves_nothing(body: bytes):
+    """A proxy on the way may say 400 too, after Jules has acted."""
+    assert judge("jules", "start_session", 400, body).state == "unknown"
+
+
+@pytest.mark.parametrize("body", [b"", b"{}", b"[]", b"oops", b'{"message": 5}', b'{"message"'])
+def test_a_refusal_of_github_without_its_message_proves_nothing(body: bytes):
+    """The same for GitHub."""
+    assert judge("github", "merge_pull", 409, body).state == "unknown"
+
+
+@pytest.mark.parametrize(
+    "kind", ["start_session", "create_repository", "create_tree", "merge_pull"]
+)
+@pytest.mark.parametrize("body", [b"", b"{}", b"[]", b"null", b'{"name', b'"x"', b"\xff"])
+def test_a_success_without_the_name_of_what_it_made_proves_nothing(kind: str, body: bytes):
+    """A truncated or strange body: found later by marker or by reading back."""
+    service = "jules" if kind == "start_session" else "github"
+    assert judge(service, kind, SUCCESS[kind][0], body).state == "unknown"
+
+
+@given(st.sampled_from(KINDS), st.integers(100, 599), st.binary(max_size=80))
+def test_bytes_that_mean_nothing_are_never_a_refusal(
+    kind: tuple[str, str], status: int, body: bytes
+):
+    """And judging them never raises."""
+    assert judge(*kind, status, body).state in ("unknown", "spent")
+
+
+def test_only_the_few_fields_that_the_ledger_keeps_are_kept():
+    """The rest of an answer, a prompt among it, has no business in the record."""
+    data = {**SUCCESS["start_session"][1], "prompt": "private words", "title": "x"}
+    kept = judge("jules", "start_session", 200, json.dumps(data).encode()).result
+    assert set(kept) == {"name", "id", "createTime"}

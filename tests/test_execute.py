@@ -1,0 +1,410 @@
+"""The controller over the real server and a sandbox world: what it makes of lost answers and lives.
+
+Days here carry out a given plan of a few tasks, so that each shows one thing. The tool behind the
+saga of a new repository is tested beside the saga.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from agent.planner.plan import Plan, Split, Task
+from agent.report.model import TaskLine
+from agent.run import Options, Result
+from agent.wiring import WorldFlags, make_world
+from mcp_server.clock import LoopClock
+from mcp_server.sandbox.faults import Exchange, Fault
+from mcp_server.sandbox.life import Life
+from mcp_server.sandbox.loop import run_virtual
+from mcp_server.sandbox.mix import CALM, Size
+from mcp_server.sandbox.portfolio import KINDS, SUBJECTS
+from mcp_server.sandbox.repository import OWNER
+from mcp_server.sandbox.visitor import scripted
+from mcp_server.sandbox.world import EPOCH
+from tests.agent_cases import NOW, OTHER_REPO, Desk, Tap, at_desk, task
+from tests.days import Nights, run_once
+
+CARE = task(key="kcare")
+OTHER = task(key="kother", repo=OTHER_REPO, variables={"repo": OTHER_REPO, "evidence": "none"})
+SECOND = task(key="ksecond", prompt="docs", title="Improve docs")
+NEW = task(
+    key="knew",
+    lane="create",
+    repo="factory-owner/new-app",
+    title="Build: a new app",
+    prompt="create",
+    variables={
+        "repo": "factory-owner/new-app",
+        "idea_title": "New app",
+        "idea_description": "An app",
+        "idea_origin": "devto",
+    },
+)
+SPLIT = Split(startable=2, creates=0, updates=0, optimizations=2, repair_reserve=0, unused=0)
+REFUSED = Fault("refuse_connect")
+AS_DRAWN = scripted()
+NO_SOURCE = replace(CALM, odds=replace(CALM.odds, source_never=1.0))
+
+
+@dataclass
+class Strike:
+    """Strikes mutations whose path ends so, by their place among those, from 1."""
+
+    end: str
+    faults: Mapping[int, Fault]
+    seen: int = 0
+
+    def __call__(self, exchange: Exchange) -> Fault | None:
+        """Return the fault where there is one."""
+        if exchange.mutation is None or not exchange.path.endswith(self.end):
+            return None
+        self.seen += 1
+        return self.faults.get(self.seen)
+
+
+@dataclass(kw_only=True)
+class Day:
+    """What a day came to."""
+
+    nights: Nights
+    tap: Tap
+
+    @property
+    def result(self) -> Result:
+        """The last run's."""
+        return self.nights.results[-1]
+
+    @property
+    def tasks(self) -> dict[str, TaskLine]:
+        """The last report's tasks by key."""
+        return {one.id: one for one in self.result.report.tasks}
+
+    @property
+    def ends(self) -> dict[str, str]:
+        """States of the last report's tasks by key."""
+        return {key: one.state for key, one in self.tasks.items()}
+
+    @property
+    def sessions(self) -> list[str]:
+        """Titles of the sessions that came over the API, without their MAC."""
+        found = self.nights.world.jules.sessions.values()
+        return [one.title.split(" ")[4] for one in found if not one.foreign]
+
+    def sent(self, end: str) -> int:
+        """Count the mutations whose path ends so."""
+        return sum(call.endswith(end) for call in self.tap.mutations)
+
+    @property
+    def archived(self) -> list[bool]:
+        """Whether each session of ours is archived."""
+        found = self.nights.world.jules.sessions.values()
+        return [one.archived for one in found if not one.foreign]
+
+
+def elsewhere(number: int) -> list[Task]:
+    """Return tasks that look alike, each for another of the first repositories."""
+    names = [f"{SUBJECTS[n][0]}-{KINDS[n % len(KINDS)][0]}" for n in range(number)]
+    return [
+        task(key=f"kcare{n}", repo=f"{OWNER}/{name}", title=f"Improve tests, {n}")
+        for n, name in enumerate(names)
+    ]
+
+
+def carry_out(
+    folder: Path,
+    *tasks: Task,
+    fault: Callable[[Exchange], Fault | None] | None = None,
+    size: Size = CALM,
+    runs: tuple[Options, ...] = (Options(),),
+    empty_disks: bool = False,
+    script: Callable[[str, Life], Life] = AS_DRAWN,
+) -> Day:
+    """Carry out a plan of `tasks`, in as many runs as there are options.
+
+    With `empty_disks` each run has a state of its own, as on another machine.
+    """
+    clock = LoopClock(EPOCH)
+    plan = Plan(date="2026-11-23", created_at=NOW, split=SPLIT, ideas=(), tasks=tasks, notes=())
+
+    async def play() -> Day:
+        nights = Nights(world=make_world(WorldFlags(sandbox=True), clock, size))
+        nights.world.fault = tap = Tap(fault)
+        nights.world.jules.script = script
+        for nth, options in enumerate(runs):
+            disk = folder / f"{nth if empty_disks else 0}.db"
+            wanted = replace(options, plan=plan)
+            await run_once(nights, clock, f"sqlite:///{disk}", wanted, size)
+        return Day(nights=nights, tap=tap)
+
+    return run_virtual(play())
+
+
+LOST = (
+    Fault("reset_after"),
+    Fault("timeout_after"),
+    Fault("truncated_after"),
+    *(Fault("status_after", status) for status in (500, 503, 429, 408)),
+)
+
+
+def test_a_session_whose_create_was_lost_is_adopted_by_its_marker(tmp_path: Path) -> None:
+    """DESIGN.md section 5: no such answer proves anything; a create is never sent twice."""
+    tasks = elsewhere(len(LOST))
+    strike = Strike("/sessions", dict(enumerate(LOST, start=1)))
+    day = carry_out(tmp_path, *tasks, fault=strike)
+    assert set(day.ends.values()) == {"merged"}
+    assert sorted(day.sessions) == sorted(f"{one.key}.a1" for one in tasks)
+    assert day.sent("/sessions") == len(LOST)
+    assert day.nights.rules_broken == []
+
+
+def test_a_refused_connection_is_another_attempt(tmp_path: Path) -> None:
+    """A failure to connect proves that nothing was sent: the unit is free again."""
+    day = carry_out(tmp_path, CARE, fault=Strike("/sessions", {1: REFUSED}))
+    assert day.ends == {"kcare": "merged"}
+    assert day.sessions == ["kcare.a2"]
+    assert day.result.report.allowance.released == 1
+
+
+def test_connections_that_are_always_refused_end_the_task(tmp_path: Path) -> None:
+    """Three attempts, then a person reads why."""
+    strike = Strike("/sessions", dict.fromkeys(range(1, 9), REFUSED))
+    day = carry_out(tmp_path, CARE, fault=strike)
+    assert day.ends == {"kcare": "failed"}
+    assert day.sent("/sessions") == 3
+    assert day.sessions == []
+    assert day.result.report.run.exit == 3
+
+
+def test_a_create_that_never_arrived_is_tried_again_only_when_that_is_proved(
+    tmp_path: Path,
+) -> None:
+    """Absent from listings ten minutes apart that show an earlier marker of ours."""
+    strike = Strike("/sessions", {2: Fault("reset_before")})
+    day = carry_out(tmp_path, CARE, SECOND, fault=strike)
+    assert day.ends == {"kcare": "merged", "ksecond": "merged"}
+    assert day.sessions == ["kcare.a1", "ksecond.a2"]
+    ends = {event.ticket: event for event in day.result.events if event.kind == "released"}
+    assert [event.data["evidence"] for event in ends.values()] == [
+        "absent from complete listings ten minutes apart"
+    ]
+    assert day.nights.rules_broken == []
+
+
+def test_a_merge_whose_answer_was_lost_is_not_sent_again(tmp_path: Path) -> None:
+    """The next look sees that it is merged."""
+    day = carry_out(tmp_path, CARE, fault=Strike("/merge", {1: Fault("timeout_after")}))
+    assert day.ends == {"kcare": "merged"}
+    assert day.sent("/merge") == 1
+
+
+def test_an_answer_to_a_session_that_was_lost_is_not_said_twice(tmp_path: Path) -> None:
+    """It is read back in the session's activities."""
+    strike = Strike(":sendMessage", {1: Fault("status_after", 503)})
+    day = carry_out(tmp_path, CARE, fault=strike, script=scripted(asks_at=1))
+    assert day.ends == {"kcare": "merged"}
+    assert day.sent(":sendMessage") == 1
+
+
+@pytest.mark.parametrize("fault", [REFUSED, Fault("reset_after")], ids=["refused", "lost"])
+def test_a_new_repository_goes_on_at_the_step_that_was_lost(tmp_path: Path, fault: Fault) -> None:
+    """DESIGN.md section 6, the saga: one repository, private, with one first commit."""
+    steps = ("/git/trees", "/git/commits", "/git/refs/heads/main")
+    strikes = [Strike(step, {1: fault}) for step in steps]
+
+    def each(exchange: Exchange) -> Fault | None:
+        return next(filter(None, [strike(exchange) for strike in strikes]), None)
+
+    day = carry_out(tmp_path, NEW, fault=each)
+    assert day.ends == {"knew": "merged"}
+    assert all(strike.seen for strike in strikes)
+    assert day.sent("/user/repos") == 1
+    repo = day.nights.world.github.repo(NEW.repo)
+    assert repo is not None
+    assert repo.private
+    assert day.nights.rules_broken == []
+
+
+def test_a_new_repository_is_private_begins_with_the_standard_and_is_made_once() -> None:
+    """DESIGN.md section 6: one first commit; the same (name, task_key) is the same repository."""
+
+    async def play(desk: Desk) -> None:
+        given = {"name": "new-app", "description": "A new app", "task_key": "kone"}
+        made = await desk.ask("github_create_private_repo", **given)
+        repo = desk.world.github.repo(made["repo"])
+        assert repo is not None
+        assert (made["private"], repo.private, made["already"]) == (True, True, False)
+        head = repo.git.branches[repo.default_branch]
+        assert head == made["first_commit"]
+        assert set(repo.git.files(head)) >= {
+            "AGENTS.md",
+            "README.md",
+            "LICENSE",
+            ".gitignore",
+            ".github/workflows/ci.yml",
+        }
+        sent = list(desk.tap.mutations)
+        again = await desk.ask("github_create_private_repo", **given)
+        assert again == {**made, "already": True}
+        assert desk.tap.mutations == sent
+        assert desk.broken == []
+
+    at_desk(play)
+
+
+@pytest.mark.parametrize(
+    ("name", "key"), [("recipe-web", "kone"), ("new-app", "ktwo")], ids=["the user's", "a task's"]
+)
+def test_a_name_that_is_taken_is_refused(name: str, key: str) -> None:
+    """Nothing that exists is ever written over; its branches change by pull request only."""
+
+    async def play(desk: Desk) -> None:
+        given = {"description": "A new app"}
+        await desk.ask("github_create_private_repo", name="new-app", task_key="kone", **given)
+        sent = list(desk.tap.mutations)
+        told = await desk.call("github_create_private_repo", name=name, task_key=key, **given)
+        assert told.refusal == ("bad_argument", None)
+        assert desk.tap.mutations == sent
+
+    at_desk(play)
+
+
+def test_repositories_have_a_limit_of_their_own() -> None:
+    """Ten a day at an allowance of 100; two at 12."""
+
+    async def play(desk: Desk) -> None:
+        for n in range(2):
+            await desk.ask(
+                "github_create_private_repo", name=f"new-app{n}", description="x", task_key="kone"
+            )
+        told = await desk.call("github_create_private_repo", name="new-app2", description="x")
+        assert told.refusal == ("refused", "repositories")
+
+    at_desk(play)
+
+
+LIVES: dict[str, tuple[dict[str, object], str, int]] = {
+    "it works": ({}, "merged", 0),
+    "it asks": ({"asks_at": 1}, "merged", 1),
+    "it falls silent": ({"silent_at": 1}, "merged", 1),
+    "it pauses": ({"outcome": "pause"}, "failed", 1),
+    "it fails": ({"outcome": "fail", "reason": "No disk."}, "failed", 0),
+    "it opens no pull request": ({"opens_pull": False}, "failed", 1),
+    "it is red and mends itself": ({"first_push_red": True, "fixes_itself": True}, "merged", 0),
+    "it is red and is told": ({"first_push_red": True, "fixes_itself": False}, "merged", 1),
+    "it conflicts": ({"conflicts": True}, "merged", 1),
+    "it touches a workflow": ({"touches_workflow": True}, "parked", 0),
+}
+
+
+@pytest.fixture(scope="module")
+def lives(tmp_path_factory: pytest.TempPathFactory) -> Day:
+    """One day in which every life of the table is lived, each in a repository of its own."""
+    tasks = elsewhere(len(LIVES))
+    by_title = dict(zip((one.title for one in tasks), LIVES.values(), strict=True))
+
+    def script(title: str, life: Life) -> Life:
+        changes = by_title[title.partition("] ")[2]][0]
+        return scripted(**changes)(title, life)
+
+    return carry_out(tmp_path_factory.mktemp("lives"), *tasks, script=script)
+
+
+@pytest.mark.parametrize(("nth", "name"), list(enumerate(LIVES)), ids=list(LIVES))
+def test_every_life_of_a_session_has_its_end(lives: Day, nth: int, name: str) -> None:
+    """DESIGN.md section 6 step 4: watched, answered, mended, merged, or parked with a reason."""
+    _, end, messages = LIVES[name]
+    told = lives.result.report.tasks[nth]
+    assert (told.state, told.sessions_spent) == (end, 1)
+    assert told.reason
+    assert lives.sent(f"/{told.sessions[0]}:sendMessage") == messages
+
+
+def test_a_day_of_all_lives_breaks_no_rule_and_says_that_some_failed(lives: Day) -> None:
+    """Exit 3; every session of ours is at rest."""
+    assert lives.nights.rules_broken == []
+    assert lives.result.report.run.exit == 3
+    assert lives.result.report.allowance.spent == len(LIVES)
+
+
+def test_a_parked_pull_request_keeps_its_session(tmp_path: Path) -> None:
+    """A person has to look at it: however often the day is run, it is not archived."""
+    script = scripted(touches_workflow=True)
+    day = carry_out(tmp_path, CARE, runs=(Options(), Options()), script=script)
+    assert day.ends == {"kcare": "parked"}
+    assert day.archived == [False]
+    assert day.result.report.needs_you == (f"{CARE.repo}: {day.tasks['kcare'].reason}",)
+
+
+def test_a_source_that_never_appears_parks_its_task(tmp_path: Path) -> None:
+    """`issues show 2`: parked for now; the new repository stands in the review list."""
+    day = carry_out(tmp_path, NEW, size=NO_SOURCE)
+    assert day.ends == {"knew": "parked"}
+    assert day.sessions == []
+    assert day.result.report.review_before_public == (NEW.repo,)
+    assert day.result.report.needs_you == (f"{NEW.repo}: {day.tasks['knew'].reason}",)
+
+
+def test_two_tasks_of_one_repository_follow_each_other(tmp_path: Path) -> None:
+    """Two sessions at once would meet in conflicts."""
+    day = carry_out(tmp_path, CARE, SECOND)
+    assert day.ends == {"kcare": "merged", "ksecond": "merged"}
+    assert day.archived[0]
+    sessions = list(day.nights.world.jules.sessions.values())
+    merged = next(
+        effect.at for effect in day.nights.world.oracle.effects if effect.kind == "pull_merged"
+    )
+    assert sessions[1].created >= merged
+
+
+def test_a_task_whose_tool_fails_does_not_stop_the_others(tmp_path: Path) -> None:
+    """A failing tool is that task's misfortune for a round; the report tells it."""
+    strike = Strike(":sendMessage", {1: REFUSED, 2: REFUSED})
+    day = carry_out(tmp_path, CARE, OTHER, fault=strike, script=scripted(asks_at=1))
+    assert day.ends == {"kcare": "merged", "kother": "merged"}
+    assert any("no connection" in error for error in day.result.report.errors)
+
+
+def test_a_dry_run_changes_nothing_in_the_world(tmp_path: Path) -> None:
+    """Not one mutation is sent, and nothing is remembered that a real run would resume."""
+    day = carry_out(tmp_path, CARE, NEW, runs=(Options(dry_run=True), Options()))
+    dry, real = day.nights.results
+    assert [one.state for one in dry.report.tasks] == ["skipped", "skipped"]
+    assert (dry.report.allowance.spent, dry.report.archived) == (0, ())
+    assert not any(event.kind in ("held", "sent") for event in dry.events)
+    assert real.report.run.resumed is False
+    assert {one.state for one in real.report.tasks} == {"merged"}
+
+
+def test_a_day_that_was_cut_off_is_resumed_without_a_second_session(tmp_path: Path) -> None:
+    """Exit 6 with work left; the next run takes up the session by its marker."""
+    short = Options(until=timedelta(minutes=90))
+    day = carry_out(tmp_path, CARE, runs=(short, Options()), script=scripted(gaps=(300.0,) * 20))
+    first, second = day.nights.results
+    assert (first.report.run.exit, first.report.tasks[0].state) == (6, "running")
+    assert (second.report.run.exit, second.report.run.resumed) == (0, True)
+    assert day.ends == {"kcare": "merged"}
+    assert day.sessions == ["kcare.a1"]
+
+
+def test_a_started_task_is_found_again_from_an_empty_disk(tmp_path: Path) -> None:
+    """DESIGN.md section 6: its key is in the marker; it is neither lost nor doubled."""
+    runs = (Options(until=timedelta(minutes=90)), Options())
+    long = scripted(gaps=(300.0,) * 20)
+    day = carry_out(tmp_path, CARE, runs=runs, empty_disks=True, script=long)
+    assert day.ends == {"kcare": "merged"}
+    assert day.result.report.run.resumed is False
+    assert day.sessions == ["kcare.a1"]
+    assert day.nights.rules_broken == []
+
+
+def test_a_day_that_was_done_is_done_when_it_is_run_again(tmp_path: Path) -> None:
+    """A rerun is a no-op."""
+    day = carry_out(tmp_path, CARE, runs=(Options(), Options()))
+    first, second = day.nights.results
+    assert second.report.tasks == first.report.tasks
+    assert day.sent("/sessions") == 1
+    assert day.sent(":archive") == 1

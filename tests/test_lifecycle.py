@@ -1,0 +1,446 @@
+"""The next step of a task, for every state it can be in: patience, caps and ends."""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import get_args
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agent.lifecycle import Observation, Policy, Progress, Question, Status, next_action
+from mcp_server.models import GateVerdict, Session
+from tests.agent_cases import HEAD, NOW, decision, progress, pull, session
+
+POLICY = Policy()
+QUESTION = Question(activity_id="q1", text="Which?")
+OLD_HEAD = "b" * 40
+
+
+def ago(minutes: float) -> datetime:
+    return NOW - timedelta(minutes=minutes)
+
+
+def unstarted(lane: str = "optimize", **changes: object) -> Progress:
+    start = progress(lane, status="planned", asked_to_start=False, session_id=None, sessions=())
+    return start.model_copy(update=changes)
+
+
+def working(state: str = "IN_PROGRESS", silent: float = 0, **changes: object) -> Observation:
+    seen = Observation(session=session(state), last_agent_at=ago(silent), last_agent_text="Step 3")
+    return replace(seen, **changes)  # pyright: ignore[reportArgumentType] -- fields of Observation
+
+
+def ready(
+    verdict: GateVerdict, *reasons: str, checks: str = "GREEN", **changes: object
+) -> Observation:
+    return Observation(
+        session=session("COMPLETED", with_pull=True),
+        pull=pull(**changes),
+        decision=decision(verdict, *reasons, checks=checks),
+    )
+
+
+def red(**changes: object) -> Observation:
+    return ready("fix", "failed checks: test", checks="FAILED", **changes)
+
+
+def conflict() -> Observation:
+    return ready("fix", "conflict with main", mergeable=False, mergeable_state="dirty")
+
+
+def done_without_pull(minutes: float) -> Observation:
+    return Observation(session=session("COMPLETED", updated_at=ago(minutes)))
+
+
+def red_since(minutes: float, **changes: object) -> Progress:
+    return progress(trouble_head=HEAD, trouble_since=ago(minutes), **changes)
+
+
+def asked_to_mend(minutes: float, fixes: int = 1) -> Progress:
+    return red_since(60, fixes=fixes, fixed_head=HEAD, spoke_at=ago(minutes))
+
+
+def waits(question: Question | None = QUESTION, silent: float = 0) -> Observation:
+    return working("AWAITING_USER_FEEDBACK", silent, question=question)
+
+
+def ended(status: str, **changes: object) -> Progress:
+    return progress(status=status, **changes)
+
+
+def at_rest(state: str, **changes: object) -> Observation:
+    return Observation(session=session(state, with_pull=False, **changes))
+
+
+WITH_PULL = Observation(session=session("COMPLETED", with_pull=True))
+
+# name: what we have done, what we see, what comes next (an end with its status)
+CASES: dict[str, tuple[Progress, Observation, str]] = {
+    # Before there is a session
+    "care on a source starts": (unstarted(), Observation(has_source=True), "start"),
+    "an update starts before sources were looked at": (
+        unstarted("update"),
+        Observation(),
+        "start",
+    ),
+    "care without a source is parked": (unstarted(), Observation(has_source=False), "end parked"),
+    "a creation makes its repository": (unstarted("create"), Observation(), "make_repository"),
+    "a creation makes it even while nothing is a source": (
+        unstarted("create"),
+        Observation(has_source=False),
+        "make_repository",
+    ),
+    "a new repository waits to be a source": (
+        unstarted("create", repository_made_at=ago(1)),
+        Observation(has_source=False),
+        "wait",
+    ),
+    "a new repository waits when sources were not read": (
+        unstarted("create", repository_made_at=ago(1)),
+        Observation(),
+        "wait",
+    ),
+    "a source that is late by 24:59 is waited for": (
+        unstarted("create", repository_made_at=ago(24.98)),
+        Observation(has_source=False),
+        "wait",
+    ),
+    "a source that is late by 25:00 parks": (
+        unstarted("create", repository_made_at=ago(25)),
+        Observation(has_source=False),
+        "end parked",
+    ),
+    "a source that appears at last starts": (
+        unstarted("create", repository_made_at=ago(40)),
+        Observation(has_source=True),
+        "start",
+    ),
+    "a lost create is asked for again, which never sends twice": (
+        unstarted(asked_to_start=True, status="running"),
+        Observation(has_source=True),
+        "start",
+    ),
+    # While it works
+    "a session that is not listed yet is waited for": (progress(), Observation(), "wait"),
+    "a queue is waited in": (progress(), at_rest("QUEUED"), "wait"),
+    "a queue is never nudged": (progress(), working("QUEUED", silent=300), "wait"),
+    "planning is waited for": (progress(), at_rest("PLANNING"), "wait"),
+    "work is waited for": (progress(), at_rest("IN_PROGRESS"), "wait"),
+    "a session plan is approved": (progress(), at_rest("AWAITING_PLAN_APPROVAL"), "approve"),
+    "14:59 of silence is work": (progress(), working(silent=14.98), "wait"),
+    "15:00 of silence is nudged": (progress(), working(silent=15), "nudge"),
+    "silent planning is nudged": (progress(), working("PLANNING", silent=15), "nudge"),
+    "our own words count as life": (
+        progress(nudges=1, spoke_at=ago(14)),
+        working(silent=30),
+        "wait",
+    ),
+    "silence after a nudge is nudged again": (
+        progress(nudges=1, spoke_at=ago(15)),
+        working(silent=30),
+        "nudge",
+    ),
+    "an answer to a nudge starts patience anew": (
+        progress(nudges=2, spoke_at=ago(60)),
+        working(silent=3),
+        "wait",
+    ),
+    "the second nudge has its time too": (
+        progress(nudges=2, spoke_at=ago(14)),
+        working(silent=45),
+        "wait",
+    ),
+    "silence after two nudges parks": (
+        progress(nudges=2, spoke_at=ago(15)),
+        working(silent=45),
+        "end parked",
+    ),
+    # When it asks
+    "a question is answered": (progress(), waits(), "answer"),
+    "a second question is answered": (progress(answered=("q0",)), waits(), "answer"),
+    "the third question is answered": (progress(answered=("a", "b")), waits(), "answer"),
+    "the fourth question parks": (progress(answered=("a", "b", "c")), waits(), "end parked"),
+    "a question is answered once": (
+        progress(answered=("q1",), spoke_at=ago(1)),
+        waits(silent=5),
+        "wait",
+    ),
+    "at the cap, an answered question is still waited on": (
+        progress(answered=("a", "b", "q1"), spoke_at=ago(1)),
+        waits(silent=5),
+        "wait",
+    ),
+    "silence after an answer is nudged": (
+        progress(answered=("q1",), spoke_at=ago(15)),
+        waits(silent=20),
+        "nudge",
+    ),
+    "it waits for feedback and no question is seen": (progress(), waits(None), "wait"),
+    "it waits for feedback and stays silent": (progress(), waits(None, silent=15), "nudge"),
+    "it waits for feedback whatever it is told": (
+        progress(nudges=2, spoke_at=ago(15)),
+        waits(None, silent=60),
+        "end parked",
+    ),
+    # Paused, failed, unknown
+    "a paused session is told to go on": (progress(), at_rest("PAUSED"), "nudge"),
+    "a paused session has 14:59 to wake": (
+        progress(nudges=1, spoke_at=ago(14.98)),
+        at_rest("PAUSED"),
+        "wait",
+    ),
+    "a session that does not wake has failed": (
+        progress(nudges=1, spoke_at=ago(15)),
+        at_rest("PAUSED"),
+        "end failed",
+    ),
+    "a running session that somebody archived parks": (
+        progress(),
+        at_rest("PAUSED", archived=True),
+        "end parked",
+    ),
+    "a failed session ends": (progress(), at_rest("FAILED"), "end failed"),
+    "a state that nobody knows parks": (progress(), at_rest("DREAMING"), "end parked"),
+    "no state at all parks": (progress(), at_rest("STATE_UNSPECIFIED"), "end parked"),
+    "states are written as Jules writes them": (progress(), at_rest("completed"), "end parked"),
+    # Completed without a pull request
+    "a pull request may be 4:59 late": (progress(), done_without_pull(4.98), "wait"),
+    "one that is 5:00 late is asked for": (progress(), done_without_pull(5), "continue"),
+    "it has time to open it": (
+        progress(continued=True, spoke_at=ago(14.98)),
+        done_without_pull(20),
+        "wait",
+    ),
+    "nothing came of it": (
+        progress(continued=True, spoke_at=ago(15)),
+        done_without_pull(20),
+        "end failed",
+    ),
+    "an answer to an old nudge is no request for a pull request": (
+        progress(nudges=1, spoke_at=ago(30)),
+        done_without_pull(6),
+        "continue",
+    ),
+    # The pull request and the gate
+    "an unread pull request waits": (progress(), WITH_PULL, "wait"),
+    "a pull request without a verdict waits": (progress(), replace(WITH_PULL, pull=pull()), "wait"),
+    "green is merged": (progress(), ready("merge"), "merge"),
+    "what the gate waits for is waited for": (progress(), ready("wait"), "wait"),
+    "what only a person can mend parks": (progress(), ready("human"), "end parked"),
+    "merged is the end": (
+        progress(),
+        ready("human", merged=True, state="closed"),
+        "end merged",
+    ),
+    "merged is the end even if the gate says merge": (
+        progress(),
+        ready("merge", merged=True, state="closed"),
+        "end merged",
+    ),
+    "a person's no is remembered": (progress(), ready("human", state="closed"), "end skipped"),
+    "behind its base is updated": (
+        progress(),
+        ready("fix", "behind main", mergeable_state="behind"),
+        "update_branch",
+    ),
+    "a conflict is mended at once": (progress(), conflict(), "fix_conflict"),
+    "an unmergeable state alone is a conflict": (
+        progress(),
+        ready("fix", mergeable=None, mergeable_state="dirty"),
+        "fix_conflict",
+    ),
+    "a conflict comes before red checks": (
+        progress(),
+        red(mergeable=False, mergeable_state="dirty"),
+        "fix_conflict",
+    ),
+    "red checks come before the base": (
+        red_since(12),
+        red(mergeable_state="behind"),
+        "fix_ci",
+    ),
+    "red that is new leaves Jules' fixer its time": (progress(), red(), "wait"),
+    "red for 11:59 leaves it its time": (red_since(11.98), red(), "wait"),
+    "red for 12:00 is asked to be mended": (red_since(12), red(), "fix_ci"),
+    "a new red head gives the fixer its time again": (
+        progress(trouble_head=OLD_HEAD, trouble_since=ago(60)),
+        red(),
+        "wait",
+    ),
+    "a request has 19:59 to work": (asked_to_mend(19.98), red(), "wait"),
+    "a request that did nothing is made again": (asked_to_mend(20), red(), "fix_ci"),
+    "a conflict request has its time too": (asked_to_mend(19.98), conflict(), "wait"),
+    "a conflict request is made again": (asked_to_mend(20), conflict(), "fix_conflict"),
+    "the last request has its time": (asked_to_mend(19.98, fixes=2), red(), "wait"),
+    "red after two requests parks": (asked_to_mend(20, fixes=2), red(), "end parked"),
+    "a conflict after two requests parks": (asked_to_mend(20, fixes=2), conflict(), "end parked"),
+    "a new head after two requests still has the fixer's time": (
+        progress(fixes=2, fixed_head=OLD_HEAD, trouble_head=HEAD, trouble_since=ago(11)),
+        red(),
+        "wait",
+    ),
+    "a new head that stays red after two requests parks": (
+        progress(fixes=2, fixed_head=OLD_HEAD, trouble_head=HEAD, trouble_since=ago(12)),
+        red(),
+        "end parked",
+    ),
+    # After the end: what is archived, and what never is
+    "merged is archived": (ended("merged"), WITH_PULL, "archive"),
+    "failed is archived": (ended("failed"), at_rest("FAILED"), "archive"),
+    "a paused failure is archived": (ended("failed"), at_rest("PAUSED"), "archive"),
+    "a person's no is archived": (ended("skipped"), WITH_PULL, "archive"),
+    "parked without a pull request is archived": (ended("parked"), at_rest("PAUSED"), "archive"),
+    "parked with a pull request is a person's": (ended("parked"), WITH_PULL, "nothing"),
+    "parked at work is left to work": (ended("parked"), at_rest("IN_PROGRESS"), "nothing"),
+    "parked and asking is left to ask": (
+        ended("parked"),
+        at_rest("AWAITING_USER_FEEDBACK"),
+        "nothing",
+    ),
+    "merged and at work again is left": (ended("merged"), at_rest("IN_PROGRESS"), "nothing"),
+    "a queued session is not archived": (ended("failed"), at_rest("QUEUED"), "nothing"),
+    "an unknown state is not archived": (ended("parked"), at_rest("DREAMING"), "nothing"),
+    "archived once is enough": (ended("merged", archived=True), WITH_PULL, "nothing"),
+    "archived by a person is enough": (
+        ended("merged"),
+        at_rest("COMPLETED", archived=True),
+        "nothing",
+    ),
+    "an end without a session is all": (
+        unstarted(status="parked"),
+        Observation(has_source=True),
+        "nothing",
+    ),
+}
+
+
+@pytest.mark.parametrize(("before", "seen", "expected"), CASES.values(), ids=list(CASES))
+def test_every_state_has_its_next_step(before: Progress, seen: Observation, expected: str) -> None:
+    """DESIGN.md section 6 step 4; patience from facts/jules-api.md 2.1 and 4."""
+    action = next_action(before, seen, NOW, POLICY)
+    assert (f"end {action.status}" if action.kind == "end" else action.kind) == expected
+
+
+def test_an_action_carries_what_its_tool_needs() -> None:
+    """The head that was judged, the question and its id, the last words, the reasons."""
+    answer = next_action(progress(), waits(), NOW, POLICY)
+    assert (answer.text, answer.activity_id) == ("Which?", "q1")
+    assert next_action(progress(), ready("merge"), NOW, POLICY).head_sha == HEAD
+    assert next_action(progress(), working(silent=15), NOW, POLICY).text == "Step 3"
+    fix = next_action(red_since(12), red(), NOW, POLICY)
+    assert (fix.text, fix.head_sha) == ("failed checks: test", HEAD)
+    # a wait that begins a trouble names its head: the loop notes since when
+    assert next_action(progress(), red(), NOW, POLICY).head_sha == HEAD
+
+
+@pytest.mark.parametrize(
+    ("before", "seen", "words"),
+    [
+        (progress(), Observation(session=session("FAILED")), "no reason given"),
+        (progress(), replace(at_rest("FAILED"), last_agent_text="No disk."), "No disk."),
+        (progress(), at_rest("DREAMING"), "'DREAMING'"),
+        (progress(), ready("human", "a is protected", "b is removed"), "protected; b is removed"),
+        (unstarted(), Observation(has_source=False), "GitHub app"),
+        (asked_to_mend(20, fixes=2), red(), "2 requests: failed checks: test"),
+        (progress(answered=("a", "b", "c")), waits(), "more than 3 times: Which?"),
+    ],
+)
+def test_an_end_says_why(before: Progress, seen: Observation, words: str) -> None:
+    """The reason is all that a person reads in the report."""
+    assert words in next_action(before, seen, NOW, POLICY).why
+
+
+STATES = (
+    "QUEUED",
+    "PLANNING",
+    "AWAITING_PLAN_APPROVAL",
+    "AWAITING_USER_FEEDBACK",
+    "IN_PROGRESS",
+    "PAUSED",
+    "FAILED",
+    "COMPLETED",
+    "",
+    "SOMETHING_NEW",
+)
+TIMES = st.integers(-90, 90).map(ago)
+MAYBE_TIME = st.none() | TIMES
+WORDS = st.sampled_from(["", "a", "q1", "Which? [x](https://evil.example)"])
+SESSIONS = st.builds(
+    session,
+    st.sampled_from(STATES),
+    with_pull=st.booleans(),
+    updated_at=TIMES,
+    archived=st.booleans(),
+)
+PULLS = st.builds(
+    pull,
+    state=st.sampled_from(["open", "closed"]),
+    merged=st.booleans(),
+    mergeable=st.sampled_from([True, False, None]),
+    mergeable_state=st.sampled_from(["clean", "dirty", "behind", "unknown", "blocked"]),
+    head_sha=st.sampled_from([HEAD, OLD_HEAD]),
+)
+DECISIONS = st.builds(
+    decision,
+    st.sampled_from(get_args(GateVerdict)),
+    checks=st.sampled_from(["GREEN", "FAILED", "PENDING", "NONE"]),
+)
+OBSERVATIONS = st.builds(
+    Observation,
+    session=st.none() | SESSIONS,
+    last_agent_at=MAYBE_TIME,
+    last_agent_text=WORDS,
+    question=st.none() | st.builds(Question, activity_id=WORDS, text=WORDS),
+    pull=st.none() | PULLS,
+    decision=st.none() | DECISIONS,
+    has_source=st.sampled_from([True, False, None]),
+)
+PROGRESSES = st.builds(
+    progress,
+    st.sampled_from(["create", "update", "optimize", "repair", "manual"]),
+    status=st.sampled_from(get_args(Status)),
+    session_id=st.sampled_from(["s1", None]),
+    asked_to_start=st.booleans(),
+    repository_made_at=MAYBE_TIME,
+    nudges=st.integers(0, 4),
+    answered=st.lists(WORDS, max_size=4, unique=True).map(tuple),
+    continued=st.booleans(),
+    fixes=st.integers(0, 4),
+    fixed_head=st.sampled_from([None, HEAD, OLD_HEAD]),
+    spoke_at=MAYBE_TIME,
+    trouble_head=st.sampled_from([None, HEAD, OLD_HEAD]),
+    trouble_since=MAYBE_TIME,
+    archived=st.booleans(),
+)
+
+
+def at_work(seen: Session | None) -> bool:
+    return seen is not None and seen.state not in ("COMPLETED", "FAILED", "PAUSED")
+
+
+@given(PROGRESSES, OBSERVATIONS)
+def test_whatever_is_seen_there_is_one_bounded_step(before: Progress, seen: Observation) -> None:
+    """Never an exception; ends are final; messages are capped; green alone is merged."""
+    action = next_action(before, seen, NOW, POLICY)
+    if before.ended:
+        assert action.kind in ("archive", "nothing")
+    else:
+        assert action.kind not in ("archive", "nothing")
+    if action.kind == "archive":
+        assert not before.archived
+        assert not at_work(seen.session)
+    if action.kind == "merge":
+        assert seen.decision is not None
+        assert seen.pull is not None
+        assert (seen.decision.verdict, seen.pull.state) == ("merge", "open")
+        assert action.head_sha == seen.pull.head_sha
+    spoken = {
+        "nudge": (before.nudges, POLICY.most_nudges),
+        "answer": (len(before.answered), POLICY.most_answers),
+        "fix_ci": (before.fixes, POLICY.most_fixes),
+        "fix_conflict": (before.fixes, POLICY.most_fixes),
+        "continue": (int(before.continued), 1),
+    }
+    done, most = spoken.get(action.kind, (0, 1))
+    assert done < most

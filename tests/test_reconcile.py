@@ -1,0 +1,446 @@
+"""Settling what was lost: by marker found, by absence with a positive control, or not at all.
+
+The state machine at the end plays whole weeks against a truth that the ledger never sees.
+"""
+
+import itertools
+import json
+import shutil
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Literal
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
+from mcp_server.clients import github
+from mcp_server.errors import Refused
+from mcp_server.guard import evidence
+from mcp_server.guard.budget import Limits
+from mcp_server.guard.evidence import Outcome
+from mcp_server.guard.ledger import Ledger
+from mcp_server.guard.reconcile import reconcile_repositories, reconcile_sessions
+from mcp_server.guard.tickets import Ticket
+from mcp_server.models import Session
+from tests.guard_cases import (
+    START,
+    UNKNOWN,
+    ManualClock,
+    listing,
+    open_ledger,
+    repositories,
+    send,
+    session,
+    settled_ledger,
+    start,
+    start_one,
+    title,
+)
+
+
+@dataclass
+class Lost:
+    """A ledger whose session `task1` was sent and its answer lost."""
+
+    ledger: Ledger
+    clock: ManualClock
+    control: Session
+    sent_at: datetime
+
+    def look(self, *shown: Session) -> tuple[str, ...]:
+        """Reconcile with a listing that shows these sessions."""
+        return reconcile_sessions(self.ledger, listing(self.clock, *shown))
+
+    @property
+    def ticket(self) -> Ticket:
+        """The ticket as it stands now."""
+        found = self.ledger.find("start_session", "task1.a1")
+        assert found is not None
+        return found
+
+
+@pytest.fixture
+def lost(tmp_path: Path) -> Lost:
+    clock = ManualClock()
+    ledger = settled_ledger(tmp_path / "state.db", clock)
+    start_one(ledger, clock, "control", "s0", repo="owner/other")
+    text = title("control", repo="owner/other")
+    control = session("s0", clock.now(), text=text, repo="owner/other")
+    clock.advance(minutes=1)
+    ticket = ledger.hold_session(start(), listing(clock))
+    send(ledger, ticket)
+    ledger.record_outcome(ticket.id, UNKNOWN)
+    sent_at = clock.now()
+    clock.advance(seconds=5)
+    return Lost(ledger, clock, control, sent_at)
+
+
+def test_a_lost_session_that_shows_its_marker_is_spent(lost: Lost):
+    """With the id and time that Jules gave it, so that it counts once and ages rightly."""
+    found = session("s1", lost.sent_at, text=title())
+    assert lost.look(lost.control, found) == ("task1.a1: spent, found by its marker",)
+    assert lost.ticket.state == "spent"
+    assert lost.ledger.ticket_of_session("s1") == lost.ticket.id
+    assert lost.ledger.usage(lost.clock.now()).count == 2
+    assert lost.look(lost.control, found) == ()
+
+
+def test_a_lost_session_absent_twice_beside_a_control_is_released(lost: Lost):
+    """Ten minutes apart; then the unit is free again."""
+    assert lost.look(lost.control) == ()
+    lost.clock.advance(minutes=10)
+    assert len(lost.look(lost.control)) == 1
+    assert lost.ticket.state == "released"
+    assert lost.ledger.usage(lost.clock.now()).count == 1
+
+
+@pytest.mark.parametrize("minutes", [0.0, 5.0, 9.99])
+def test_two_looks_less_than_ten_minutes_apart_prove_nothing(lost: Lost, minutes: float):
+    """A new session may not be visible at once (facts/safety.md 1.3)."""
+    lost.look(lost.control)
+    lost.clock.advance(minutes=minutes)
+    assert lost.look(lost.control) == ()
+    assert lost.ticket.state == "sent"
+
+
+def test_one_look_proves_nothing_however_late(lost: Lost):
+    """A single listing may be a bad one."""
+    lost.clock.advance(days=3)
+    lost.look(lost.control)
+    assert lost.ticket.state == "sent"
+
+
+def looks(lost: Lost, shown: Sequence[Session]) -> str:
+    """Look often enough for any proof; return the state."""
+    for _ in range(4):
+        lost.look(*shown)
+        lost.clock.advance(minutes=11)
+    return lost.ticket.state
+
+
+def test_absence_without_a_control_proves_nothing(lost: Lost):
+    """A listing that shows nothing of ours may be another account's, or empty by fault."""
+    assert looks(lost, []) == "sent"
+    foreign = session("f1", lost.sent_at - timedelta(hours=1), repo="owner/other")
+    assert looks(lost, [foreign]) == "sent"
+
+
+@pytest.mark.parametrize("mangled", ["key", "ledger"])
+def test_a_control_must_be_an_intact_marker_of_this_ledger(lost: Lost, mangled: str):
+    """A forged one, or another ledger's, shows nothing about ours."""
+    text = (
+        title("control", repo="owner/other", key=b"another key")
+        if mangled == "key"
+        else title("control", repo="owner/other", ledger="feedface")
+    )
+    bad = session("s9", lost.sent_at - timedelta(hours=1), text=text, repo="owner/other")
+    assert looks(lost, [bad]) == "sent"
+
+
+def test_the_ten_minutes_begin_with_the_first_look_that_shows_a_control(lost: Lost):
+    """Both listings must have been able to show a marker of ours."""
+    lost.look()
+    lost.clock.advance(minutes=11)
+    for state in ("sent", "released"):
+        lost.look(lost.control)
+        assert lost.ticket.state == state
+        lost.clock.advance(minutes=11)
+
+
+def test_a_control_made_after_the_first_look_is_none(lost: Lost):
+    """It shows that markers are kept now, not that they were then."""
+    lost.look(lost.control)
+    lost.clock.advance(minutes=1)
+    start_one(lost.ledger, lost.clock, "later", "s2", repo="owner/other")
+    text = title("later", repo="owner/other")
+    later = session("s2", lost.clock.now(), text=text, repo="owner/other")
+    assert looks(lost, [later]) == "sent"
+
+
+@pytest.mark.parametrize(
+    ("repo", "minutes", "state"),
+    [
+        ("owner/tool", 0.0, "sent"),
+        ("owner/tool", -4.9, "sent"),
+        (None, 0.0, "sent"),
+        ("owner/tool", -5.1, "released"),
+        ("owner/third", 0.0, "released"),
+    ],
+)
+def test_an_unexplained_session_since_the_send_keeps_the_ticket_open(
+    lost: Lost, repo: str | None, minutes: float, state: str
+):
+    """It could be ours with its title lost: on that source, or shown without one."""
+    other = session("x1", lost.sent_at + timedelta(minutes=minutes), repo=repo)
+    assert looks(lost, [lost.control, other]) == state
+
+
+def test_a_listing_older_than_the_send_shows_no_absence(lost: Lost):
+    """Its `Date` is what counts."""
+    old = listing(lost.clock, lost.control)
+    old.date = lost.sent_at
+    reconcile_sessions(lost.ledger, old)
+    assert lost.ticket.absent_since is None
+
+
+def test_another_process_may_settle_what_this_one_lost(lost: Lost, tmp_path: Path):
+    """The first absence and the last look need not be of the same process."""
+    lost.look(lost.control)
+    lost.clock.advance(minutes=10)
+    other = open_ledger(tmp_path / "state.db", lost.clock)
+    reconcile_sessions(other, listing(lost.clock, lost.control))
+    assert lost.ticket.state == "released"
+
+
+def test_a_held_ticket_is_voided_by_a_look_not_settled_by_it(lost: Lost):
+    """It has sent nothing, so there is nothing to look for."""
+    lost.ledger.hold_session(start("task2"), listing(lost.clock))
+    lost.clock.advance(seconds=61)
+    lost.look(lost.control)
+    found = lost.ledger.find("start_session", "task2.a1")
+    assert found is not None
+    assert (found.state, found.evidence) == ("released", "never sent")
+
+
+def lost_repository(path: Path) -> tuple[Ledger, ManualClock]:
+    """Send the creation of `owner/new` and lose the answer."""
+    clock = ManualClock()
+    ledger = open_ledger(path / "state.db", clock)
+    prepared = github.create_repository("new", "x")
+    seen = repositories(clock, old=START)
+    ticket = ledger.hold_repository(prepared, key="new", repo="owner/new", listing=seen)
+    send(ledger, ticket)
+    ledger.record_outcome(ticket.id, UNKNOWN)
+    clock.advance(seconds=5)
+    return ledger, clock
+
+
+@pytest.mark.parametrize(
+    ("born_minutes", "state"), [(0.0, "spent"), (-4.9, "spent"), (-5.1, "sent"), (-9999.0, "sent")]
+)
+def test_a_lost_repository_is_spent_when_listed_as_made_since(
+    tmp_path: Path, born_minutes: float, state: str
+):
+    """One of that name that was there before is not the effect of this send."""
+    ledger, clock = lost_repository(tmp_path)
+    seen = repositories(clock, old=START, new=START + timedelta(minutes=born_minutes))
+    reconcile_repositories(ledger, seen)
+    found = ledger.find("create_repository", "new")
+    assert found is not None
+    assert found.state == state
+    assert ledger.usage(clock.now()).repositories >= 1
+
+
+@pytest.mark.parametrize(
+    ("minutes", "shown", "state"),
+    [(10.0, True, "released"), (9.9, True, "sent"), (10.0, False, "sent"), (9999.0, False, "sent")],
+)
+def test_a_lost_repository_is_released_when_absent_twice(
+    tmp_path: Path, minutes: float, shown: bool, state: str
+):
+    """Ten minutes apart, from listings that show anything at all."""
+    ledger, clock = lost_repository(tmp_path)
+    for _ in range(2):
+        seen = repositories(clock, old=START) if shown else repositories(clock)
+        reconcile_repositories(ledger, seen)
+        clock.advance(minutes=minutes)
+    found = ledger.find("create_repository", "new")
+    assert found is not None
+    assert found.state == state
+
+
+LIMIT = 5
+MACHINE_LIMITS = Limits(
+    sessions=LIMIT,
+    concurrent=99,
+    parallel_creates=99,
+    trend_sessions=99,
+    repair_reserve=0,
+    repository_share=1.0,
+)
+# A new session shows in listings after less than this many seconds: half of what is granted it.
+LONGEST_LAG = 299
+DAY = timedelta(hours=24)
+Fate = Literal[
+    "answered", "refused", "lost after", "lost before", "died holding", "died before", "died after"
+]
+FATES: tuple[Fate, ...] = (
+    "answered",
+    "lost after",
+    "refused",
+    "lost before",
+    "died after",
+    "died holding",
+    "died before",
+)
+# How long it is until the next thing happens, in seconds: mostly soon, now and then a day.
+PAUSES = st.sampled_from([1, 61, 240, 601, 3600, 30_000, 90_000])
+EFFECTIVE = frozenset({"answered", "lost after", "died after"})
+
+
+@dataclass
+class Real:
+    """A session as it really is; `shown` from when listings may show it."""
+
+    session: Session
+    shows_at: datetime
+    known: bool = False
+    deleted: bool = False
+
+
+def answered(fate: Fate, made: Session | None) -> Outcome:
+    """Return what Jules' answer proves; a lost one is a gateway's 503."""
+    status, body = 503, {}
+    if fate == "answered" and made is not None:
+        status = 200
+        body = {"name": f"sessions/{made.id}", "createTime": made.created_at.isoformat()}
+    if fate == "refused":
+        status, body = 400, {"error": {"code": 400, "status": "FAILED_PRECONDITION"}}
+    return evidence.judge("jules", "start_session", status, json.dumps(body).encode())
+
+
+class Allowance(RuleBasedStateMachine):
+    """Starts with every fate, looks, waits, foreign sessions, deletions; two processes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.folder = Path(tempfile.mkdtemp(prefix="allowance"))
+        self.clock = ManualClock()
+        self.truth: list[Real] = []
+        self.numbers = itertools.count()
+        path = self.folder / "state.db"
+        settled_ledger(path, self.clock, limits=MACHINE_LIMITS)
+        self.ledgers = [open_ledger(path, self.clock, limits=MACHINE_LIMITS) for _ in range(2)]
+
+    def teardown(self) -> None:
+        """Leave no file behind."""
+        shutil.rmtree(self.folder)
+
+    def in_window(self, moment: datetime) -> list[Real]:
+        """Return what Jules counts at `moment`."""
+        return [one for one in self.truth if moment - DAY < one.session.created_at <= moment]
+
+    def happen(self, text: str, repo: str | None, lag: timedelta) -> Session:
+        """Let a session come to be in truth."""
+        name = f"s{next(self.numbers)}"
+        made = session(name, self.clock.now(), text=text, repo=repo, state="COMPLETED")
+        self.truth.append(Real(made, self.clock.now() + lag))
+        return made
+
+    def look(self, side: int) -> None:
+        """Reconcile with a complete listing of what shows by now."""
+        shown = [one for one in self.truth if not one.deleted and one.shows_at <= self.clock.now()]
+        for one in shown:
+            one.known = True
+        reconcile_sessions(self.ledgers[side], listing(self.clock, *(one.session for one in shown)))
+
+    @initialize()
+    def begin(self) -> None:
+        """Have a marker to be a control later."""
+        self.start(0, "answered", 0, 1)
+
+    @rule(
+        side=st.integers(0, 1),
+        fate=st.sampled_from(FATES),
+        lag=st.sampled_from([0, LONGEST_LAG]),
+        later=PAUSES,
+    )
+    def start(self, side: int, fate: Fate, lag: int, later: int) -> None:
+        """Try to start a session from a fresh listing."""
+        self.clock.advance(seconds=later)
+        ledger = self.ledgers[side]
+        self.look(side)
+        task = f"t{next(self.numbers)}"
+        prepared = start(task, repo="owner/tool")
+        try:
+            ticket = ledger.hold_session(prepared, listing(self.clock))
+        except Refused:
+            return
+        if fate == "died holding":
+            return
+        send(ledger, ticket)
+        made = None
+        if fate in EFFECTIVE:
+            made = self.happen(title(task), "owner/tool", timedelta(seconds=lag))
+        if fate not in ("died before", "died after"):
+            ledger.record_outcome(ticket.id, answered(fate, made))
+
+    @rule(side=st.integers(0, 1), later=PAUSES, again=PAUSES)
+    def reconcile(self, side: int, later: int, again: int) -> None:
+        """Look twice at what shows by then."""
+        for seconds in (later, again):
+            self.clock.advance(seconds=seconds)
+            self.look(side)
+
+    @rule(days=st.sampled_from([-2, -1, 1, 2]))
+    def set_clock(self, days: int) -> None:
+        """Leave the wall clock alone but void what looks old: only `held` ones may go."""
+        before = {one.id for one in self.ledgers[0].open_tickets() if one.state == "sent"}
+        now = self.clock.now()
+        self.clock.set_wall(now + timedelta(days=days))
+        self.ledgers[0].void_stale()
+        self.clock.set_wall(now)
+        after = {one.id for one in self.ledgers[0].open_tickets() if one.state == "sent"}
+        assert before == after
+
+    @rule(elsewhere=st.booleans())
+    def somebody_starts_one(self, elsewhere: bool) -> None:
+        """The user, where Jules still lets him; shown at once: what hides cannot be counted."""
+        if len(self.in_window(self.clock.now())) + self.open_without_effect() < LIMIT:
+            self.happen("by hand", "owner/third" if elsewhere else "owner/tool", timedelta())
+
+    @rule(which=st.integers(0, 50))
+    def delete(self, which: int) -> None:
+        """The user deletes a session that has been listed; Jules goes on counting it."""
+        known = [one for one in self.truth if one.known]
+        if known:
+            known[which % len(known)].deleted = True
+
+    @rule(side=st.integers(0, 1))
+    def restart(self, side: int) -> None:
+        """A process ends and another opens the file."""
+        path = self.folder / "state.db"
+        self.ledgers[side] = open_ledger(path, self.clock, limits=MACHINE_LIMITS, new_id="feedface")
+
+    def open_without_effect(self) -> int:
+        """Return how many tickets still stand for a unit without a session in truth."""
+        made = {one.session.title for one in self.truth}
+        waiting = self.ledgers[0].open_tickets()
+        return sum(title(one.key.removesuffix(".a1")) not in made for one in waiting)
+
+    @invariant()
+    def truth_never_exceeds_the_limit(self) -> None:
+        """I1, at the moment of every effect."""
+        for one in self.truth:
+            assert len(self.in_window(one.session.created_at)) <= LIMIT
+
+    @invariant()
+    def the_ledger_counts_all_that_it_can_know(self) -> None:
+        """Every session of ours, listed or not, and every foreign one once listed."""
+        known = [
+            one
+            for one in self.in_window(self.clock.now())
+            if one.known or one.session.marker is not None
+        ]
+        assert self.ledgers[0].usage(self.clock.now()).count >= len(known)
+
+    @invariant()
+    def no_ticket_of_a_real_session_is_released(self) -> None:
+        """I4: nothing is given back that was spent."""
+        events = self.ledgers[0].events(limit=10_000)
+        released = {event.ticket for event in events if event.kind == "released"}
+        held = [event for event in events if event.kind == "held" and event.ticket in released]
+        back = {event.data["key"] for event in held}
+        markers = [one.session.marker for one in self.truth]
+        assert back.isdisjoint(f"{marker.task_key}.a1" for marker in markers if marker)
+
+
+TestAllowance = Allowance.TestCase
+TestAllowance.settings = settings(
+    max_examples=50, stateful_step_count=30, deadline=None, derandomize=True, database=None
+)

@@ -1,0 +1,142 @@
+"""Settings: the file holds preferences only; whatever could open a door comes by environment."""
+
+from pathlib import Path
+
+import pytest
+
+from mcp_server.errors import SettingsError
+from mcp_server.settings import Preferences, Settings, load_settings
+
+
+def load(directory: Path, text: str | None = None, /, **environ: str) -> Settings:
+    """Load settings with this `factory.toml` and this environment."""
+    if text is not None:
+        (directory / "factory.toml").write_text(text, encoding="utf-8")
+    return load_settings(environ, directory)
+
+
+def test_nothing_said_means_the_pro_plan_and_the_real_services(tmp_path: Path):
+    """And no key: what needs one says so when it is used."""
+    found = load(tmp_path)
+    assert (found.allowance, found.never_touch) == (100, ())
+    assert found.jules_url == "https://jules.googleapis.com/v1alpha"
+    assert found.github_url == "https://api.github.com"
+    assert (found.jules_api_key, found.github_token, found.marker_key) == (None, None, None)
+
+
+def test_the_file_may_lower_the_allowance_and_protect_repositories(tmp_path: Path):
+    """Preferences: nothing there can move a token or widen a limit."""
+    found = load(tmp_path, 'allowance = 12\nnever_touch = ["owner/tool"]\n')
+    assert (found.allowance, found.never_touch) == (12, ("owner/tool",))
+
+
+def test_the_environment_speaks_over_the_file(tmp_path: Path):
+    """And may go above the default."""
+    found = load(
+        tmp_path, "allowance = 12\n", FACTORY_ALLOWANCE="300", FACTORY_NEVER_TOUCH="a/b,c/d"
+    )
+    assert (found.allowance, found.never_touch) == (300, ("a/b", "c/d"))
+
+
+GUARDED = sorted(set(Settings.model_fields) - set(Preferences.model_fields))
+
+
+@pytest.mark.parametrize("name", [*GUARDED, "state", "enable_delete", "Allowance"])
+def test_the_file_may_say_nothing_else(tmp_path: Path, name: str):
+    """It lies in a working directory that may be somebody else's (DESIGN.md section 5)."""
+    with pytest.raises(SettingsError, match=name):
+        load(tmp_path, f'{name} = "https://evil.example"\n')
+
+
+@pytest.mark.parametrize(
+    "text", ["allowance = 101\n", "allowance = 0\n", "allowance = -1\n", 'allowance = "many"\n']
+)
+def test_the_file_may_not_widen_the_allowance(tmp_path: Path, text: str):
+    """Above the default only by environment."""
+    with pytest.raises(SettingsError, match="allowance"):
+        load(tmp_path, text)
+
+
+def test_a_file_that_is_no_toml_is_named(tmp_path: Path):
+    """Never read as if it were not there."""
+    with pytest.raises(SettingsError, match=r"factory\.toml"):
+        load(tmp_path, "allowance: 12\n")
+
+
+@pytest.mark.parametrize("value", ["0", "301", "-5", "ten", "", "1e2x"])
+def test_an_unfit_allowance_in_the_environment_is_refused(tmp_path: Path, value: str):
+    """Never replaced by the default."""
+    with pytest.raises(SettingsError, match="allowance"):
+        load(tmp_path, FACTORY_ALLOWANCE=value)
+
+
+def test_a_secret_may_lie_in_a_file_of_its_own(tmp_path: Path):
+    """Containers mount them so; the line's end is not part of it."""
+    place = tmp_path / "key"
+    place.write_text("from-file\n", encoding="utf-8")
+    found = load(tmp_path, JULES_API_KEY_FILE=str(place))
+    assert found.jules_api_key is not None
+    assert found.jules_api_key.get_secret_value() == "from-file"
+
+
+def test_a_secret_said_directly_goes_before_its_file(tmp_path: Path):
+    """So that one run can use another key."""
+    found = load(tmp_path, GITHUB_TOKEN="direct", GITHUB_TOKEN_FILE="/nowhere")
+    assert found.github_token is not None
+    assert found.github_token.get_secret_value() == "direct"
+
+
+def test_a_secret_whose_file_cannot_be_read_is_an_error(tmp_path: Path):
+    """Not silently a run without a key."""
+    with pytest.raises(SettingsError, match="JULES_API_KEY_FILE"):
+        load(tmp_path, JULES_API_KEY_FILE=str(tmp_path / "none"))
+
+
+def test_no_secret_shows_in_what_is_printed(tmp_path: Path):
+    """Not in repr, str, nor in the settings' JSON."""
+    names = ("JULES_API_KEY", "GITHUB_TOKEN", "FACTORY_MARKER_KEY")
+    found = load(tmp_path, **{name: f"canary-{name}" for name in names})
+    shown = f"{found!r} {found} {found.model_dump_json()} {found.model_dump()}"
+    assert "canary" not in shown
+
+
+def test_no_secret_shows_in_an_error(tmp_path: Path):
+    """The message names fields, not values."""
+    with pytest.raises(SettingsError) as raised:
+        load(tmp_path, JULES_API_KEY="canary", FACTORY_ALLOWANCE="canary-value")
+    assert "canary" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://jules.example",
+        "http://127.0.0.1:8000",
+        "http://localhost:8000",
+        "HTTP://x",
+        "ftp://x",
+        "jules.example",
+        "",
+    ],
+)
+@pytest.mark.parametrize("name", ["FACTORY_JULES_URL", "FACTORY_GITHUB_URL"])
+def test_an_address_without_https_is_refused(tmp_path: Path, name: str, url: str):
+    """A token would travel in the clear."""
+    with pytest.raises(SettingsError, match="https"):
+        load(tmp_path, **{name: url})
+
+
+@pytest.mark.parametrize(
+    "url", ["http://127.0.0.1:8000", "http://localhost:8000", "http://[::1]:1"]
+)
+def test_plain_http_to_this_machine_must_be_asked_for(tmp_path: Path, url: str):
+    """For the sandbox's own ports."""
+    found = load(tmp_path, FACTORY_JULES_URL=url, FACTORY_ALLOW_LOOPBACK_HTTP="1")
+    assert found.jules_url == url
+
+
+@pytest.mark.parametrize("url", ["http://jules.example", "http://192.168.0.1", "http://0.0.0.0:1"])
+def test_plain_http_to_another_machine_is_refused_even_then(tmp_path: Path, url: str):
+    """The switch is for loopback."""
+    with pytest.raises(SettingsError, match="https"):
+        load(tmp_path, FACTORY_JULES_URL=url, FACTORY_ALLOW_LOOPBACK_HTTP="1")

@@ -1,0 +1,106 @@
+"""What the agent remembers between runs: plans stay frozen, started work is found again."""
+
+from pathlib import Path
+
+import pytest
+from sqlalchemy.exc import IntegrityError
+
+from agent.lifecycle import ENDED, Progress
+from agent.planner.plan import Plan, Split, Task
+from agent.state import Day, State
+from mcp_server.models import Discovery
+from tests.agent_cases import NOW, task
+
+NOTHING = Discovery(ideas=(), sources=())
+SPLIT = Split(startable=0, creates=0, updates=0, optimizations=0, repair_reserve=0, unused=0)
+
+
+def day(date: str, *keys: str) -> Day:
+    tasks: tuple[Task, ...] = tuple(task(key=key, repo=f"me/{key}") for key in keys)
+    plan = Plan(date=date, created_at=NOW, split=SPLIT, ideas=(), tasks=tasks, notes=())
+    return Day(plan=plan, discovery=NOTHING, started_at=NOW)
+
+
+def url(folder: Path) -> str:
+    return f"sqlite:///{folder}/state.db"
+
+
+def keys(found: tuple[Progress, ...]) -> list[str]:
+    return [one.task.key for one in found]
+
+
+def test_tasks_come_back_in_the_plans_order_and_as_far_as_they_were_saved(tmp_path: Path) -> None:
+    """The order of tasks is the order of starts; it outlives any other order of saving."""
+    state = State(url(tmp_path))
+    state.begin(day("2026-11-23", "kc", "ka", "kb"))
+    begun = state.tasks("2026-11-23")
+    assert keys(begun) == ["kc", "ka", "kb"]
+    assert {(one.status, one.session_id) for one in begun} == {("planned", None)}
+    further = begun[1].model_copy(update={"status": "running", "nudges": 1, "spoke_at": NOW})
+    state.save(further)
+    assert state.tasks("2026-11-23") == (begun[0], further, begun[2])
+    state.close()
+
+
+def test_everything_survives_reopening(tmp_path: Path) -> None:
+    """A killed run is started again over the same file."""
+    before = State(url(tmp_path))
+    before.begin(day("2026-11-23", "ka"))
+    started = before.tasks("2026-11-23")[0].model_copy(update={"session_id": "s1", "fixes": 2})
+    before.save(started)
+    before.close()
+    after = State(url(tmp_path))
+    assert after.day("2026-11-23") == day("2026-11-23", "ka")
+    assert after.tasks("2026-11-23") == (started,)
+    after.close()
+
+
+def test_a_date_that_was_not_begun_has_no_day(tmp_path: Path) -> None:
+    """That is how a run knows whether it resumes."""
+    state = State(url(tmp_path))
+    state.begin(day("2026-11-23", "ka"))
+    assert state.day("2026-11-24") is None
+    assert state.tasks("2026-11-24") == ()
+    state.close()
+
+
+def test_a_second_plan_for_a_date_is_refused_and_changes_nothing(tmp_path: Path) -> None:
+    """Two runs that begin at once: one plan, whole."""
+    state = State(url(tmp_path))
+    state.begin(day("2026-11-23", "ka", "kb"))
+    with pytest.raises(IntegrityError):
+        state.begin(day("2026-11-23", "kc"))
+    assert keys(state.tasks("2026-11-23")) == ["ka", "kb"]
+    state.close()
+
+
+def test_a_plan_that_takes_another_days_task_is_refused_whole(tmp_path: Path) -> None:
+    """A day is begun with all its tasks or not at all."""
+    state = State(url(tmp_path))
+    state.begin(day("2026-11-23", "ka"))
+    with pytest.raises(IntegrityError):
+        state.begin(day("2026-11-24", "kb", "ka"))
+    assert state.day("2026-11-24") is None
+    assert state.tasks("2026-11-24") == ()
+    state.close()
+
+
+def test_only_started_and_unended_work_of_earlier_days_is_taken_up(tmp_path: Path) -> None:
+    """DESIGN.md section 6: a started task is never lost; a planned one may be planned anew."""
+    state = State(url(tmp_path))
+    state.begin(day("2026-11-22", "kasked", "kmade", "kplanned", *ENDED))
+    state.begin(day("2026-11-21", "kolder"))
+    state.begin(day("2026-11-23", "ktoday"))
+    changes: dict[str, dict[str, object]] = {
+        "kasked": {"asked_to_start": True},
+        "kmade": {"repository_made_at": NOW},
+        "kolder": {"asked_to_start": True},
+        "ktoday": {"asked_to_start": True},
+        **{status: {"asked_to_start": True, "status": status} for status in ENDED},
+    }
+    for date in ("2026-11-21", "2026-11-22", "2026-11-23"):
+        for one in state.tasks(date):
+            state.save(one.model_copy(update=changes.get(one.task.key, {})))
+    assert keys(state.unfinished_before("2026-11-23")) == ["kolder", "kasked", "kmade"]
+    assert state.unfinished_before("2026-11-21") == ()
+    state.close()
