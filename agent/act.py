@@ -22,6 +22,7 @@ class Actor:
             "approve": self._approve,
             "answer": self._answer,
             "nudge": self._nudge,
+            "wake": self._wake,
             "continue": self._continue,
             "fix_ci": self._fix_ci,
             "fix_conflict": self._fix_conflict,
@@ -81,6 +82,11 @@ class Actor:
         await self._say(progress, "nudge", variables, f"nudge-{progress.nudges + 1}")
         return {"nudges": progress.nudges + 1, "spoke_at": now}
 
+    async def _wake(self, progress: Progress, action: Action, now: datetime) -> Changes:
+        del action
+        await self._say(progress, "continue", {"reason": "it was paused"}, "wake")
+        return {"woken": True, "spoke_at": now}
+
     async def _continue(self, progress: Progress, action: Action, now: datetime) -> Changes:
         await self._say(progress, "continue", {"reason": action.why}, "continue")
         return {"continued": True, "spoke_at": now}
@@ -114,7 +120,7 @@ class Actor:
         merged = await self._tools.call(
             "github_merge_pull", Merged, **_pull(progress), head_sha=action.head_sha
         )
-        return {"merged_sha": merged.merge_sha} if merged.merged else {}
+        return {"merging": False, "merged_sha": merged.merge_sha} if merged.merged else {}
 
     async def _archive(self, progress: Progress, action: Action, now: datetime) -> Changes:
         del action, now

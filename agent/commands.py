@@ -1,21 +1,24 @@
 """What the commands do once a world is there, and the files a run leaves."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, timedelta
 from pathlib import Path
 
-from mcp_types import Tool
+from mcp_types import CallToolResult, Tool
 from pydantic import ValidationError
 
 from agent.planner.plan import Plan
 from agent.report.markdown import render
 from agent.report.model import Report
+from agent.report.summary import summarise
 from agent.run import USEFUL_TIME, Context, Options, Result, make_plan, run_day
+from agent.survey import Survey
+from agent.tools import arguments_for
 from agent.wiring import Wired
-from mcp_server.errors import BadArgument
-from mcp_server.models import LANES, Lane
+from mcp_server.errors import BadArgument, NotFound
+from mcp_server.models import LANES, HealthReport, Lane
 
 Say = Callable[[str], None]
 
@@ -63,9 +66,73 @@ async def plan(wired: Wired, until: timedelta, *, say: Say) -> Plan:
     return (await make_plan(_context(wired, say), date, now + until - USEFUL_TIME)).plan
 
 
+async def call(
+    wired: Wired, name: str, given: Mapping[str, object], pairs: Mapping[str, str]
+) -> CallToolResult:
+    """Call a tool; `pairs` (key=value) win over `given`, and are read by the tool's own schema.
+
+    Raises:
+        BadArgument: the tool has no such argument; that there is no such tool is the server's to
+            say.
+    """
+    for tool in await wired.tools.list():
+        if tool.name == name:
+            return await wired.tools.raw(name, arguments_for(tool, given, pairs))
+    return await wired.tools.raw(name, {**given, **pairs})
+
+
 async def tools(wired: Wired) -> Sequence[Tool]:
     """Return the server's tools as listed."""
     return await wired.tools.list()
+
+
+async def health(wired: Wired, repo: str | None) -> HealthReport:
+    """Return the scores of all repositories, or of one; raises `NotFound`."""
+    found = await wired.tools.call(
+        "github_repo_health", HealthReport, repos=[repo] if repo else None
+    )
+    if repo and not found.health:
+        raise NotFound(f"{repo} is none of this account's repositories: agent health lists them")
+    return found
+
+
+def health_text(report: HealthReport) -> str:
+    """Return one line a repository, the neediest first, and the evidence when it is one alone."""
+    lines = [
+        f"{one.score:3} {one.repo}: "
+        + (one.left_out or f"next: {one.improvement or 'nothing worth a session'}")
+        for one in report.health
+    ]
+    if len(report.health) == 1:
+        [one] = report.health
+        lines += [f"    {part} loses {lost}" for part, lost in one.parts.items() if lost]
+        lines += [f"    {evidence}" for evidence in one.evidence]
+    return "\n".join(lines) or "no repository"
+
+
+def survey_document(found: Survey) -> dict[str, object]:
+    """Return a survey as JSON values."""
+    return {
+        "owner": found.owner,
+        "budget": found.budget.model_dump(mode="json"),
+        "repositories": [one.model_dump(mode="json") for one in found.repositories],
+        "health": [one.model_dump(mode="json") for one in found.health],
+    }
+
+
+def survey_text(found: Survey) -> str:
+    """Return the account in one line, then its repositories by need."""
+    private = sum(one.private for one in found.repositories)
+    head = (
+        f"{found.owner}: {len(found.repositories)} repositories, {private} private; "
+        f"{found.budget.remaining} of {found.budget.limit} sessions free now"
+    )
+    return f"{head}\n{health_text(HealthReport(health=found.health))}"
+
+
+def report_text(report: Report, form: str) -> str:
+    """Return a report as `md` or `summary`."""
+    return summarise(report) if form == "summary" else render(report)
 
 
 def plan_text(plan: Plan) -> str:
@@ -76,7 +143,11 @@ def plan_text(plan: Plan) -> str:
         f"{split.updates} updates, {split.optimizations} optimisations, "
         f"{split.repair_reserve} kept for repair, {split.unused} unused"
     ]
-    lines += [f"  {task.lane:9} {task.repo}: {task.title} ({task.reason})" for task in plan.tasks]
+    lines += [
+        f"  {task.lane:9} {task.repo}: {task.title} ({task.reason})"
+        + (" [spare: only if a unit is left over]" if task.spare else "")
+        for task in plan.tasks
+    ]
     skipped = [one for one in plan.ideas if one.verdict == "skip"]
     lines += [f"  skip      {one.idea.title} ({one.reason})" for one in skipped]
     return "\n".join([*lines, *(f"  note: {note}" for note in plan.notes)])
@@ -102,9 +173,13 @@ def _context(wired: Wired, say: Say) -> Context:
 
 def _read_plan(path: Path) -> Plan:
     try:
-        return Plan.model_validate_json(path.read_text(encoding="utf-8"))
-    except (OSError, ValidationError) as error:
-        raise BadArgument(f"--plan {path}: not a plan of ours: {error}") from error
+        return Plan.model_validate_json(path.read_bytes())
+    except OSError as error:
+        raise BadArgument(f"--plan {path}: {error.strerror}") from error
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(str(part) for part in first["loc"]) or "the document"
+        raise BadArgument(f"--plan {path}: not a plan of ours: {where}: {first['msg']}") from error
 
 
 def _write(folder: Path, result: Result, markdown: str, lines: Sequence[str]) -> None:

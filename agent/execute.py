@@ -1,29 +1,21 @@
 """The fourth phase, a controller: look at the world, decide for every task, act, look again."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from agent.act import Actor, number_of
-from agent.lifecycle import Action, Observation, Policy, Progress, Question, next_action
+from agent.act import Actor
+from agent.lifecycle import Action, Policy, Progress, next_action
+from agent.look import Look, Watch, attempt_of
 from agent.state import State
 from agent.tools import ToolFailed, Tools
 from mcp_server.clock import Clock
-from mcp_server.models import (
-    Activities,
-    Budget,
-    PullView,
-    Session,
-    SessionDetail,
-    Sessions,
-    Sources,
-)
 
 LOOK_EVERY = timedelta(seconds=60)
 # While nothing is at work only a unit that falls free, or a settling ledger, can change anything.
 LOOK_WHEN_IDLE = timedelta(minutes=5)
-# Activities are read only for sessions that have shown nothing for this long.
-QUIET_FOR = timedelta(minutes=10)
+# Refusals that the same call will meet again, however often it is made.
+NEVER_AGAIN = frozenset({"tries", "messages", "foreign", "permission"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,16 +24,6 @@ class Limits:
 
     last_useful_start: datetime
     deadline: datetime
-
-
-@dataclass(frozen=True, kw_only=True)
-class Look:
-    """One look at everything, for all tasks at once."""
-
-    now: datetime
-    sessions: dict[str, Session]
-    by_key: dict[str, Session]
-    budget: Budget
 
 
 class Execution:
@@ -58,15 +40,14 @@ class Execution:
         policy: Policy,
     ) -> None:
         """Act through `tools` only; keep every step in `state`; tell `say` what happens."""
-        self._tools = tools
         self._clock = clock
         self._state = state
         self._limits = limits
         self._say = say
         self._policy = policy
         self._actor = Actor(tools)
+        self._watch = Watch(tools, clock)
         self._tasks: dict[str, Progress] = {}
-        self._looked = False
         self._begun = 0
         self._free = 0
         self.unstarted = 0
@@ -84,16 +65,16 @@ class Execution:
             if now >= self._limits.deadline:
                 self._say("the run's time is up")
                 break
-            at_work = any(_started(one) and not one.ended for one in self._tasks.values())
+            at_work = any(_started(one) and not one.done for one in self._tasks.values())
             pause = LOOK_EVERY if at_work else LOOK_WHEN_IDLE
             await self._clock.sleep_until(min(now + pause, self._limits.deadline))
         self._skip_unstarted()
         return tuple(self._tasks.values())
 
     def _settled(self, progress: Progress) -> bool:
-        if progress.ended:
+        if progress.done:
             return True
-        if _started(progress):
+        if progress.ended or _started(progress):
             return False
         unneeded = progress.task.spare and (self._free <= 0 or bool(progress.reason))
         return unneeded or self._clock.now() > self._limits.last_useful_start
@@ -112,7 +93,7 @@ class Execution:
     async def _round(self) -> None:
         """Look once and take one step for every task; a failing tool never stops the others."""
         try:
-            look = await self._look()
+            look = await self._watch.look()
         except ToolFailed as error:
             self._error("look", error)
             return
@@ -121,7 +102,7 @@ class Execution:
         for key in list(self._tasks):
             progress = self._adopt(self._tasks[key], look)
             try:
-                seen = await self._observe(progress, look)
+                seen = await self._watch.observe(progress, look)
                 pull = seen.session.pull if seen.session else None
                 if pull is not None and progress.pull_url != pull.url:
                     progress = self._keep(progress, pull_url=pull.url)
@@ -135,95 +116,20 @@ class Execution:
             except ToolFailed as error:
                 self._error(progress.task.title, error)
 
-    async def _look(self) -> Look:
-        budget = await self._tools.call("budget_status", Budget)
-        # Archived ones matter once, for adoption; later looks stay as small as what is at work.
-        sessions = await self._sessions(archived=not self._looked)
-        self._looked = True
-        return Look(
-            now=self._clock.now(),
-            sessions={session.id: session for session in sessions},
-            by_key={
-                session.marker.task_key: session
-                for session in sorted(sessions, key=_attempt)
-                if session.marker is not None
-            },
-            budget=budget,
-        )
-
-    async def _sessions(self, *, archived: bool) -> list[Session]:
-        found: list[Session] = []
-        cursor: str | None = None
-        while True:
-            page = await self._tools.call(
-                "jules_list_sessions", Sessions, mine=True, archived=archived, cursor=cursor
-            )
-            found += page.sessions
-            cursor = page.next_cursor
-            if cursor is None:
-                return found
-
     def _adopt(self, progress: Progress, look: Look) -> Progress:
         """Take over the session that carries this task's marker, whoever started it."""
         if progress.session_id is not None or progress.ended:
             return progress
         session = look.by_key.get(progress.task.key)
-        if session is None or _attempt(session) < progress.attempt:
+        if session is None or attempt_of(session) < progress.attempt:
             return progress
         return self._keep(
             progress,
             session_id=session.id,
             sessions=(*progress.sessions, session.id),
-            attempt=_attempt(session),
+            attempt=attempt_of(session),
             asked_to_start=True,
             status="running",
-        )
-
-    async def _observe(self, progress: Progress, look: Look) -> Observation:
-        session = look.sessions.get(progress.session_id or "")
-        if progress.ended:
-            return Observation(session=session)
-        if progress.session_id is None:
-            return Observation(has_source=await self._has_source(progress))
-        if session is None:
-            # Not among those at work: just started, or archived by somebody.
-            session = await self._one(progress.session_id)
-        seen = Observation(session=session)
-        if session.state == "COMPLETED" and session.pull is not None:
-            view = await self._tools.call(
-                "github_get_pull", PullView, repo=session.repo, number=number_of(session.pull.url)
-            )
-            return replace(seen, pull=view.pull, decision=view.decision)
-        quiet = look.now - session.updated_at >= QUIET_FOR
-        if session.state in ("AWAITING_USER_FEEDBACK", "FAILED", "PAUSED") or quiet:
-            return await self._listen(seen, session)
-        return seen
-
-    async def _one(self, session_id: str) -> Session:
-        found = await self._tools.call("jules_get_session", SessionDetail, session_id=session_id)
-        return found.session
-
-    async def _has_source(self, progress: Progress) -> bool | None:
-        """Ask only for repositories just made: the plan leaves out old ones that are no source."""
-        if progress.repository_made_at is None:
-            return None
-        repo = progress.task.repo.lower()
-        found = await self._tools.call("jules_list_sources", Sources, query=repo, max_age=60)
-        return any(source.repo.lower() == repo for source in found.sources)
-
-    async def _listen(self, seen: Observation, session: Session) -> Observation:
-        page = await self._tools.call(
-            "jules_list_activities", Activities, session_id=session.id, last=20
-        )
-        agent = [item for item in page.activities if item.originator in ("agent", None)]
-        asked = [item for item in agent if item.kind == "agentMessaged"]
-        question = Question(activity_id=asked[-1].id, text=asked[-1].text) if asked else None
-        waiting = session.state == "AWAITING_USER_FEEDBACK"
-        return replace(
-            seen,
-            last_agent_at=agent[-1].at if agent else session.created_at,
-            last_agent_text=agent[-1].text if agent else "",
-            question=question if waiting else None,
         )
 
     def _must_wait(self, progress: Progress, look: Look) -> bool:
@@ -289,16 +195,37 @@ class Execution:
             self._keep(progress, attempt=again, asked_to_start=False, status="planned")
 
     async def _step(self, progress: Progress, action: Action) -> None:
-        now = self._clock.now()
         if action.kind == "end":
             self._keep(progress, status=action.status, reason=action.why)
             self._say(f"{action.status}: {progress.task.repo}: {progress.task.title}: {action.why}")
-            return
+        elif action.kind == "nothing":
+            self._keep(progress, tidy=True)
+        elif action.kind == "wait":
+            self._waits(progress, action)
+        else:
+            await self._do(progress, action)
+
+    def _waits(self, progress: Progress, action: Action) -> Progress:
+        """Remember since when a task waits for the same thing, and a head is in trouble."""
+        now = self._clock.now()
+        if progress.waits_for != action.why:
+            progress = self._keep(progress, waits_for=action.why, waits_since=now)
         if action.kind == "wait" and action.head_sha and progress.trouble_head != action.head_sha:
-            self._keep(progress, trouble_head=action.head_sha, trouble_since=now)
-        if action.kind in ("wait", "nothing"):
+            progress = self._keep(progress, trouble_head=action.head_sha, trouble_since=now)
+        return progress
+
+    async def _do(self, progress: Progress, action: Action) -> None:
+        if action.kind == "update_branch":
+            progress = self._waits(progress, action)
+        if action.kind == "merge" and not progress.merging:
+            progress = self._keep(progress, merging=True)
+        try:
+            result = await self._actor.act(progress, action, self._clock.now())
+        except ToolFailed as error:
+            if error.limit not in NEVER_AGAIN:
+                raise
+            self._keep(progress, status="parked", reason=f"{action.kind}: {error}")
             return
-        result = await self._actor.act(progress, action, now)
         self._keep(progress, **result)
         if result.get("archived"):
             self.archived.append(progress.session_id or "")
@@ -316,10 +243,6 @@ class Execution:
         if not self.errors or self.errors[-1] != line:
             self.errors.append(line)
             self._say(line)
-
-
-def _attempt(session: Session) -> int:
-    return session.marker.attempt if session.marker else 0
 
 
 def _wants_a_unit(progress: Progress) -> bool:

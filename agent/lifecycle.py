@@ -31,6 +31,8 @@ class Policy:
     fixer_time: timedelta = timedelta(minutes=12)
     source_appears_within: timedelta = timedelta(minutes=25)
     conflict_patience: timedelta = timedelta(minutes=20)
+    # Whatever a task waits for, it does not wait longer for it: every state has a way out.
+    longest_wait: timedelta = timedelta(hours=3)
 
 
 class Progress(Value):
@@ -45,6 +47,7 @@ class Progress(Value):
     sessions: tuple[str, ...] = ()
     repository_made_at: AwareDatetime | None = None
     nudges: int = 0
+    woken: bool = False
     answered: tuple[str, ...] = ()
     continued: bool = False
     fixes: int = 0
@@ -53,13 +56,22 @@ class Progress(Value):
     trouble_since: AwareDatetime | None = None
     trouble_head: str | None = None
     pull_url: str | None = None
+    merging: bool = False
     merged_sha: str | None = None
+    waits_for: str = ""
+    waits_since: AwareDatetime | None = None
     archived: bool = False
+    tidy: bool = False
 
     @property
     def ended(self) -> bool:
         """Whether the task has its end; its session may still want archiving."""
         return self.status in ENDED
+
+    @property
+    def done(self) -> bool:
+        """Whether nothing at all is left to do about the task."""
+        return self.ended and (self.tidy or self.session_id is None)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,6 +105,7 @@ class Action:
         "approve",
         "answer",
         "nudge",
+        "wake",
         "continue",
         "fix_ci",
         "fix_conflict",
@@ -114,6 +127,18 @@ def next_action(progress: Progress, seen: Observation, now: datetime, policy: Po
     """Decide the one next step. Every state has a way out: by its own end or by patience."""
     if progress.ended:
         return _after_the_end(progress, seen)
+    action = _step(progress, seen, now, policy)
+    if action.kind in ("wait", "update_branch") and _too_long(progress, action, now, policy):
+        return _end("parked", f"nothing moved for {policy.longest_wait}: {action.why}")
+    return action
+
+
+def _too_long(progress: Progress, action: Action, now: datetime, policy: Policy) -> bool:
+    same = progress.waits_for == action.why and progress.waits_since is not None
+    return same and now - (progress.waits_since or now) >= policy.longest_wait
+
+
+def _step(progress: Progress, seen: Observation, now: datetime, policy: Policy) -> Action:
     if progress.session_id is None:
         return _before_the_session(progress, seen, now, policy)
     session = seen.session
@@ -125,13 +150,10 @@ def next_action(progress: Progress, seen: Observation, now: datetime, policy: Po
         return _asked(progress, seen, now, policy)
     if session.state in _WORKING:
         return _working(progress, seen, session, now, policy)
-    if session.state == "PAUSED":
-        return _paused(progress, seen, now, policy)
-    if session.state == "FAILED":
-        reason = seen.last_agent_text or "no reason given"
-        return _end("failed", f"the session failed: {reason}")
-    if session.state == "COMPLETED":
-        return _completed(progress, seen, session, now, policy)
+    if session.state == "PAUSED" and not _given_up(progress, now, policy):
+        return _paused(progress, seen)
+    if session.state in _QUIET:
+        return _came_to_rest(progress, seen, session, now, policy)
     return _end("parked", f"Jules calls its state {session.state!r}, which nobody here knows")
 
 
@@ -143,8 +165,9 @@ def _after_the_end(progress: Progress, seen: Observation) -> Action:
     session = seen.session
     if progress.archived or session is None or session.archived:
         return Action(kind="nothing")
-    waits_for_person = progress.status == "parked" and session.pull is not None
-    if waits_for_person or session.state not in _QUIET:
+    # Its pull request may still be open: archiving would leave it to nobody.
+    orphan = session.pull is not None and progress.status in ("parked", "failed")
+    if orphan or session.state not in _QUIET:
         return Action(kind="nothing", why="its session is left as it is")
     return Action(kind="archive", why=f"the task is {progress.status}")
 
@@ -200,34 +223,51 @@ def _nudge_after_silence(
     return Action(kind="nudge", why="silent for 15 minutes", text=seen.last_agent_text)
 
 
-def _paused(progress: Progress, seen: Observation, now: datetime, policy: Policy) -> Action:
+def _given_up(progress: Progress, now: datetime, policy: Policy) -> bool:
+    """Whether a paused session has had its message and the time to wake."""
+    spoke = progress.spoke_at
+    return progress.woken and (spoke is None or now - spoke >= policy.silence)
+
+
+def _paused(progress: Progress, seen: Observation) -> Action:
     if seen.session is not None and seen.session.archived:
         return _end("parked", "somebody archived the session while it ran")
-    if progress.nudges == 0:
-        return Action(kind="nudge", why="paused", text=seen.last_agent_text)
-    if progress.spoke_at is not None and now - progress.spoke_at < policy.silence:
-        return Action(kind="wait", why="paused, and told to go on")
-    return _end("failed", "paused, and a message did not wake it")
+    if not progress.woken:
+        return Action(kind="wake", why="paused", text=seen.last_agent_text)
+    return Action(kind="wait", why="paused, and told to go on")
 
 
-def _completed(
+def _came_to_rest(
     progress: Progress, seen: Observation, session: Session, now: datetime, policy: Policy
 ) -> Action:
-    if session.pull is None:
-        return _without_pull(progress, session, now, policy)
+    """Judge what a session left: a pull request counts, however the session ended."""
+    if session.pull is not None:
+        return _with_pull(progress, seen, now, policy)
+    if session.state == "FAILED":
+        reason = seen.last_agent_text or "no reason given"
+        return _end("failed", f"the session failed: {reason}")
+    if session.state == "PAUSED":
+        return _end("failed", "paused, and a message did not wake it")
+    return _without_pull(progress, session, now, policy)
+
+
+def _with_pull(progress: Progress, seen: Observation, now: datetime, policy: Policy) -> Action:
     pull, decision = seen.pull, seen.decision
     if pull is None or decision is None:
         return Action(kind="wait", why="its pull request could not be read")
+    reasons = "; ".join(decision.reasons) or decision.verdict
     if pull.merged:
+        if progress.merging:
+            return Action(kind="merge", why="merged; its ticket is settled", head_sha=pull.head_sha)
         return _end("merged", "merged")
     if pull.state != "open":
         return _end("skipped", "a person closed its pull request: a no, remembered")
     if decision.verdict == "merge":
-        return Action(kind="merge", why=decision.reasons[0], head_sha=pull.head_sha)
+        return Action(kind="merge", why=reasons, head_sha=pull.head_sha)
     if decision.verdict == "wait":
-        return Action(kind="wait", why=decision.reasons[0])
+        return Action(kind="wait", why=reasons)
     if decision.verdict == "human":
-        return _end("parked", "; ".join(decision.reasons))
+        return _end("parked", reasons)
     return _mend(progress, pull, decision, now, policy)
 
 

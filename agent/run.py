@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
+from agent.answers import with_answers
 from agent.discover import discover
 from agent.execute import Execution, Limits
 from agent.lifecycle import Policy, Progress
@@ -14,6 +15,7 @@ from agent.state import Day, State
 from agent.survey import Survey, survey
 from agent.tools import ToolFailed, Tools
 from mcp_server.clock import Clock
+from mcp_server.errors import BadArgument
 from mcp_server.models import Budget, Discovery, Event, Events, Lane
 
 PATIENCE = tuple(timedelta(minutes=minutes) for minutes in (1, 2, 5, 10))
@@ -68,6 +70,7 @@ async def run_day(context: Context, options: Options) -> Result:
     date = f"{started_at.astimezone(UTC):%Y-%m-%d}"
     day = context.state.day(date)
     resumed = day is not None
+    _check_plan(options.plan, date, day)
     if day is None:
         day = await _begin(context, options, date, limits)
         if not options.dry_run:
@@ -81,10 +84,12 @@ async def run_day(context: Context, options: Options) -> Result:
         policy=Policy(),
     )
     if options.dry_run:
-        tasks: Sequence[Progress] = [_would(one) for one in day.plan.tasks]
+        planned = [Progress(task=task) for task in day.plan.tasks]
+        tasks: Sequence[Progress] = [_would(one) for one in planned if _is_asked_for(one, options)]
     else:
         earlier = context.state.unfinished_before(date)
-        tasks = await execution.run([*earlier, *context.state.tasks(date)])
+        todays = [one for one in context.state.tasks(date) if _is_asked_for(one, options)]
+        tasks = await execution.run([*earlier, *todays])
     # A spare that was not needed is nobody's concern.
     tasks = [one for one in tasks if not one.task.spare or one.asked_to_start]
     budget = await patiently(context, lambda: context.tools.call("budget_status", Budget))
@@ -94,7 +99,7 @@ async def run_day(context: Context, options: Options) -> Result:
         seed=context.seed,
         started_at=started_at,
         ended_at=context.clock.now(),
-        exit=exit_code(tasks, unstarted=execution.unstarted),
+        exit=exit_code(tasks, unstarted=execution.unstarted, free=budget.remaining),
         resumed=resumed,
         budget=budget,
         tasks=tasks,
@@ -102,9 +107,10 @@ async def run_day(context: Context, options: Options) -> Result:
         errors=execution.errors,
         alarms=[str(event.data.get("what")) for event in events if event.kind == "alarm"],
     )
-    return Result(
-        report=build_report(day.plan, day.discovery, ending), plan=day.plan, events=events
-    )
+    report = with_answers(build_report(day.plan, day.discovery, ending), context.state)
+    if not options.dry_run:
+        context.state.save_report(report)
+    return Result(report=report, plan=day.plan, events=events)
 
 
 async def make_plan(context: Context, date: str, last_useful_start: datetime) -> Day:
@@ -128,6 +134,7 @@ async def make_plan(context: Context, date: str, last_useful_start: datetime) ->
         health=found.health,
         repositories=found.repositories,
         settings=_planning(context, found),
+        rejected=context.state.rejections(),
     )
     context.say(f"plan: {len(plan.tasks)} tasks for {plan.split.startable} startable sessions")
     return Day(plan=plan, discovery=discovered.discovery, started_at=context.clock.now())
@@ -146,11 +153,14 @@ async def patiently(context: Context, work: Callable[[], Awaitable[T]]) -> T:
     return await work()
 
 
-def exit_code(tasks: Sequence[Progress], *, unstarted: int) -> int:
-    """Return the exit code for these endings (INTERFACE.md); the gravest counts."""
+def exit_code(tasks: Sequence[Progress], *, unstarted: int, free: int) -> int:
+    """Return the exit code for these endings (INTERFACE.md); the gravest counts.
+
+    `free` units at the end tell work that had no time from work that had no allowance.
+    """
     if not tasks:
         return NOTHING_TO_DO
-    if any(not one.ended for one in tasks):
+    if any(not one.ended for one in tasks) or (unstarted and free > 0):
         return CUT_OFF
     if unstarted:
         return USED_UP
@@ -163,19 +173,29 @@ async def _begin(context: Context, options: Options, date: str, limits: Limits) 
     if options.plan is not None:
         nothing = Discovery(ideas=(), sources=())
         return Day(plan=options.plan, discovery=nothing, started_at=context.clock.now())
-    day = await make_plan(context, date, limits.last_useful_start)
-    if options.only is None:
-        return day
-    wanted = tuple(task for task in day.plan.tasks if task.lane in options.only)
-    return day.model_copy(update={"plan": day.plan.model_copy(update={"tasks": wanted})})
+    return await make_plan(context, date, limits.last_useful_start)
+
+
+def _check_plan(plan: Plan | None, date: str, day: Day | None) -> None:
+    """Refuse a reviewed plan that would not be what is carried out."""
+    if plan is None:
+        return
+    if plan.date != date:
+        raise BadArgument(f"this plan is for {plan.date}, today is {date}: plan and review anew")
+    if day is not None and day.plan != plan:
+        raise BadArgument(f"{date} was begun with another plan: it is finished without --plan")
+
+
+def _is_asked_for(progress: Progress, options: Options) -> bool:
+    """Whether this run takes the task up: of its lanes, or already begun."""
+    return options.only is None or progress.task.lane in options.only or progress.asked_to_start
 
 
 def _planning(context: Context, found: Survey) -> PlanningSettings:
     return PlanningSettings(owner=found.owner, never_touch=context.never_touch)
 
 
-def _would(task: object) -> Progress:
-    progress = Progress.model_validate({"task": task})
+def _would(progress: Progress) -> Progress:
     return progress.model_copy(
         update={"status": "skipped", "reason": f"dry run: would start on {progress.task.repo}"}
     )

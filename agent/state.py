@@ -1,17 +1,21 @@
-"""What the agent remembers: the frozen plan of each day and how far each task has come.
+"""What the agent remembers: each day's frozen plan and report, its tasks, a person's answers.
 
 A convenience, not the truth: started tasks are found again by their markers, planned ones may be
-planned anew. Shares a database URL with the server, owns its own tables.
+planned anew. Only the answers are nowhere else. Shares a database URL with the server, owns its
+own tables.
 """
 
 from collections.abc import Iterable
+from typing import Literal
 
 import sqlalchemy as sa
 from pydantic import AwareDatetime
 
 from agent.lifecycle import Progress
 from agent.planner.plan import Plan
-from mcp_server.models import Discovery, Value
+from agent.planner.rules import Rejection
+from agent.report.model import Report
+from mcp_server.models import Discovery, Idea, Value
 
 _METADATA = sa.MetaData()
 _DAYS = sa.Table(
@@ -29,6 +33,24 @@ _TASKS = sa.Table(
     sa.Column("ended", sa.Boolean, nullable=False),
     sa.Column("progress", sa.Text, nullable=False),
 )
+_REPORTS = sa.Table(
+    "agent_reports",
+    _METADATA,
+    sa.Column("date", sa.Text, primary_key=True),
+    sa.Column("record", sa.Text, nullable=False),
+)
+_REVIEWS = sa.Table(
+    "agent_reviews",
+    _METADATA,
+    sa.Column("repo", sa.Text, primary_key=True),
+    sa.Column("record", sa.Text, nullable=False),
+)
+_REJECTIONS = sa.Table(
+    "agent_rejections",
+    _METADATA,
+    sa.Column("key", sa.Text, primary_key=True),
+    sa.Column("record", sa.Text, nullable=False),
+)
 
 
 class Day(Value):
@@ -39,8 +61,17 @@ class Day(Value):
     started_at: AwareDatetime
 
 
+class Review(Value):
+    """A new repository, since which day a person is asked to look at it, and the answer."""
+
+    repo: str
+    date: str
+    answer: Literal["reviewed", "rejected"] | None = None
+    at: AwareDatetime | None = None
+
+
 class State:
-    """Plans and progress in one database."""
+    """Plans, progress, reports and answers in one database."""
 
     def __init__(self, url: str) -> None:
         """Open the database at `url` and make the agent's tables there."""
@@ -81,17 +112,101 @@ class State:
             tx.execute(
                 sa.update(_TASKS)
                 .where(_TASKS.c.key == progress.task.key)
-                .values(progress=progress.model_dump_json(), ended=progress.ended)
+                .values(progress=progress.model_dump_json(), ended=progress.done)
             )
+
+    def plan_again(self, progress: Progress, date: str) -> None:
+        """Keep a task as one of the day `date`, whichever day it was planned for."""
+        with self._engine.begin() as tx:
+            tx.execute(sa.update(_TASKS).where(_TASKS.c.key == progress.task.key).values(date=date))
+        self.save(progress)
+
+    def task(self, key: str) -> Progress | None:
+        """Return one task of any day."""
+        return next(iter(self._read(_TASKS.c.key == key)), None)
+
+    def last_date(self) -> str | None:
+        """Return the newest date that has a plan or a task; None: nothing was ever begun."""
+        with self._engine.begin() as tx:
+            dates = [
+                tx.execute(sa.select(sa.func.max(table.c.date))).scalar_one()
+                for table in (_DAYS, _TASKS)
+            ]
+        return max((date for date in dates if date), default=None)
 
     def tasks(self, date: str) -> tuple[Progress, ...]:
         """Return the day's tasks in the plan's order."""
         return self._read(_TASKS.c.date == date)
 
     def unfinished_before(self, date: str) -> tuple[Progress, ...]:
-        """Return started tasks of earlier days that have no end yet."""
+        """Return started tasks of earlier days that are not done: no end, or no archive yet."""
         earlier = self._read(_TASKS.c.date < date, _TASKS.c.ended.is_(False))
         return tuple(one for one in earlier if one.asked_to_start or one.repository_made_at)
+
+    def save_report(self, report: Report) -> None:
+        """Keep the newest report of its day, and the repositories that it wants looked at."""
+        date = report.run.date
+        with self._engine.begin() as tx:
+            tx.execute(sa.delete(_REPORTS).where(_REPORTS.c.date == date))
+            tx.execute(sa.insert(_REPORTS).values(date=date, record=report.model_dump_json()))
+            known = set(tx.execute(sa.select(_REVIEWS.c.repo)).scalars())
+            for repo in report.review_before_public:
+                if repo not in known:
+                    record = Review(repo=repo, date=date).model_dump_json()
+                    tx.execute(sa.insert(_REVIEWS).values(repo=repo, record=record))
+
+    def report(self, date: str | None = None) -> Report | None:
+        """Return the report of that UTC date, or the newest there is."""
+        query = sa.select(_REPORTS.c.record).order_by(_REPORTS.c.date.desc()).limit(1)
+        if date is not None:
+            query = query.where(_REPORTS.c.date == date)
+        with self._engine.begin() as tx:
+            text = tx.execute(query).scalar_one_or_none()
+        return Report.model_validate_json(text) if text else None
+
+    def reviews(self) -> tuple[Review, ...]:
+        """Return every new repository that a report named, answered or not, the oldest first."""
+        with self._engine.begin() as tx:
+            texts = tx.execute(sa.select(_REVIEWS.c.record)).scalars().all()
+        found = (Review.model_validate_json(text) for text in texts)
+        return tuple(sorted(found, key=lambda review: (review.date, review.repo)))
+
+    def answer(self, review: Review) -> None:
+        """Keep a person's answer about a repository; the last one counts."""
+        with self._engine.begin() as tx:
+            tx.execute(
+                sa.update(_REVIEWS)
+                .where(_REVIEWS.c.repo == review.repo)
+                .values(record=review.model_dump_json())
+            )
+
+    def find_idea(self, words: str) -> Idea | None:
+        """Return the idea of that key or title (in any case) from the newest plan that has it."""
+        wanted = " ".join(words.split()).casefold()
+        with self._engine.begin() as tx:
+            texts = tx.execute(sa.select(_DAYS.c.record).order_by(_DAYS.c.date.desc())).scalars()
+            for text in texts:
+                for judged in Day.model_validate_json(text).plan.ideas:
+                    title = " ".join(judged.idea.title.split()).casefold()
+                    if wanted in (judged.idea.key, title):
+                        return judged.idea
+        return None
+
+    def reject(self, rejection: Rejection) -> None:
+        """Keep that an idea is never proposed again; the first answer stands."""
+        with self._engine.begin() as tx:
+            table = _REJECTIONS.c
+            said = tx.execute(sa.select(table.key).where(table.key == rejection.key))
+            if said.one_or_none() is None:
+                record = rejection.model_dump_json()
+                tx.execute(sa.insert(_REJECTIONS).values(key=rejection.key, record=record))
+
+    def rejections(self) -> tuple[Rejection, ...]:
+        """Return what a person never wants proposed again, the oldest answer first."""
+        with self._engine.begin() as tx:
+            texts = tx.execute(sa.select(_REJECTIONS.c.record)).scalars().all()
+        found = (Rejection.model_validate_json(text) for text in texts)
+        return tuple(sorted(found, key=lambda one: (one.at, one.key)))
 
     def _read(self, *where: sa.ColumnElement[bool]) -> tuple[Progress, ...]:
         query = sa.select(_TASKS.c.progress).where(*where).order_by(_TASKS.c.date, _TASKS.c.place)

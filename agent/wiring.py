@@ -11,15 +11,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar, cast
 
+import httpx2
 from mcp.client import Client
-from mcp.client.stdio import StdioServerParameters
+from mcp.client.stdio import StdioServerParameters, stdio_client
+from mcp.shared.exceptions import MCPError
+from mcp_types import CONNECTION_CLOSED
 from pydantic import SecretStr
 
 from agent.state import State
 from agent.tools import Tools
 from mcp_server import services, store
 from mcp_server.clock import Clock, LoopClock, SystemClock
-from mcp_server.errors import SettingsError
+from mcp_server.errors import SettingsError, Unavailable
 from mcp_server.sandbox.loop import run_virtual
 from mcp_server.sandbox.mix import SMALL, Size
 from mcp_server.sandbox.sites import Sites
@@ -72,14 +75,12 @@ def within(flags: WorldFlags, work: Callable[[Wired], Awaitable[T]]) -> T:
         raise _only(group) from group
 
 
-def _only(group: BaseExceptionGroup[BaseException]) -> BaseException:
+def _only(error: BaseException) -> BaseException:
     """Return the one error inside groups: task groups of the SDK wrap what passes through them."""
-    if len(group.exceptions) != 1:
-        return group
-    inner = group.exceptions[0]
-    if isinstance(inner, BaseExceptionGroup):
-        return _only(cast("BaseExceptionGroup[BaseException]", inner))
-    return inner
+    if not isinstance(error, BaseExceptionGroup):
+        return error
+    group = cast("BaseExceptionGroup[BaseException]", error)
+    return _only(group.exceptions[0]) if len(group.exceptions) == 1 else group
 
 
 @asynccontextmanager
@@ -152,20 +153,16 @@ async def in_memory(
 async def _real(flags: WorldFlags, stack: AsyncExitStack) -> Wired:
     settings = load_settings(os.environ, Path.cwd())
     url = flags.state or default_state()
-    if flags.server is not None:
-        client = Client(flags.server)
+    if flags.server is None:
+        _check_keys(settings)
     else:
-        # The child is the only process that is given the tokens.
-        arguments = ["-m", "mcp_server", "--state", url]
-        environment = dict(os.environ)
-        client = Client(
-            StdioServerParameters(command=sys.executable, args=arguments, env=environment)
-        )
-    connected = await stack.enter_async_context(client)
+        _check_address(flags.server)
+    store.open_engine(url).dispose()  # what is wrong with it is ours to say, before a child says it
     state = State(url)
     stack.callback(state.close)
+    server = _child(url) if flags.server is None else _remote(flags.server)
     return Wired(
-        tools=Tools(connected),
+        tools=Tools(await stack.enter_async_context(server)),
         clock=SystemClock(),
         state=state,
         name=flags.server or "real",
@@ -173,6 +170,100 @@ async def _real(flags: WorldFlags, stack: AsyncExitStack) -> Wired:
         never_touch=settings.never_touch,
         world=None,
     )
+
+
+def _check_keys(settings: Settings) -> None:
+    keys = {"JULES_API_KEY": settings.jules_api_key, "GITHUB_TOKEN": settings.github_token}
+    for name, key in keys.items():
+        if key is None:
+            raise SettingsError(f"{name} is not set (or try everything with --sandbox, no key)")
+
+
+def _check_address(server: str) -> None:
+    try:
+        url = httpx2.URL(server)
+    except httpx2.InvalidURL as error:
+        raise SettingsError(f"--server {server!r}: {error}") from error
+    if url.scheme not in ("http", "https") or not url.host:
+        raise SettingsError(f"--server {server!r} is no http or https URL")
+
+
+@asynccontextmanager
+async def _remote(url: str) -> AsyncGenerator[Client]:
+    """Connect to a running server."""
+    try:
+        async with Client(url) as client:
+            yield client
+    except (MCPError, httpx2.HTTPError, ExceptionGroup) as error:
+        reason = _only(error)
+        if not isinstance(reason, MCPError | httpx2.HTTPError):
+            raise
+        raise Unavailable(f"--server {url} does not answer as a server: {reason}") from error
+
+
+@asynccontextmanager
+async def _child(url: str) -> AsyncGenerator[Client]:
+    """Start a server of our own over stdio: the only process that is given the tokens."""
+    parameters = StdioServerParameters(
+        command=sys.executable, args=["-m", "mcp_server", "--state", url], env=dict(os.environ)
+    )
+    words = _Words()
+    reading, writing = os.pipe()
+    pipe, _ = await asyncio.get_running_loop().connect_read_pipe(
+        lambda: words, os.fdopen(reading, "rb", buffering=0)
+    )
+    with os.fdopen(writing, "w") as stderr:
+        try:
+            async with Client(stdio_client(parameters, errlog=stderr)) as client:
+                words.pass_on()
+                yield client
+        except (MCPError, ExceptionGroup) as error:
+            reason = _only(error)
+            if not isinstance(reason, MCPError) or reason.code != CONNECTION_CLOSED:
+                raise
+            stderr.close()  # the child is dead: now its words have an end
+            raise Unavailable(await words.last()) from error
+        finally:
+            pipe.close()
+
+
+class _Words(asyncio.Protocol):
+    """What a child says on stderr: held until it answers, then passed on as it comes."""
+
+    def __init__(self) -> None:
+        self._held = b""
+        self._passing = False
+        self._ended = asyncio.Event()
+
+    def data_received(self, data: bytes) -> None:
+        """Take some words."""
+        self._held += data
+        if self._passing:
+            self.pass_on()
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 -- asyncio's signature
+        """Note that there will be no more."""
+        self._ended.set()
+
+    def pass_on(self) -> None:
+        """Show what was held, and from now on everything as it comes."""
+        self._passing = True
+        _show(self._held)
+        self._held = b""
+
+    async def last(self) -> str:
+        """Return the last line of a dead child, and show what it said before."""
+        await self._ended.wait()
+        if self._passing:
+            return "the server has ended with work left; if it said why, that stands above"
+        *before, last = self._held.splitlines(keepends=True) or [b"the server ended without a word"]
+        _show(b"".join(before))
+        return last.decode(errors="replace").strip()
+
+
+def _show(words: bytes) -> None:
+    sys.stderr.write(words.decode(errors="replace"))
+    sys.stderr.flush()
 
 
 def default_state() -> str:

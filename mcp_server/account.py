@@ -36,7 +36,7 @@ class _Shared(Generic[T]):
 
     async def get(self, max_age: float) -> T:
         async with self._lock:
-            if self._kept is None or self.age > max_age:
+            if self._kept is None or self.age >= max_age:
                 started = self._clock.elapsed()
                 self._kept = _Kept(await self._read(), started)
             return self._kept.value

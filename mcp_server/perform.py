@@ -62,6 +62,22 @@ async def perform(
     )
 
 
+def settle_done(services: Services, kind: str, purpose: str) -> Mapping[str, Any]:
+    """End the open ticket of something that is seen to have happened; returns what was kept.
+
+    Empty when no ticket of ours was for it: somebody else did it, or its answer was lost.
+    """
+    for number in range(1, MOST_TRIES + 1):
+        ticket = services.ledger.find(kind, f"{purpose}#{number}")
+        if ticket is None:
+            return {}
+        if ticket.state == "spent":
+            return ticket.result
+        if ticket.state == "sent":
+            services.ledger.record_outcome(ticket.id, Outcome(state="spent", evidence="read back"))
+    return {}
+
+
 async def _settle(
     services: Services,
     ticket: Ticket,

@@ -8,7 +8,9 @@ import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Annotated
 
+import httpx2
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 from mcp_server.errors import SettingsError
@@ -16,7 +18,8 @@ from mcp_server.errors import SettingsError
 DEFAULT_ALLOWANCE = 100
 JULES_URL = "https://jules.googleapis.com/v1alpha"
 GITHUB_URL = "https://api.github.com"
-_LOOPBACK = ("http://127.0.0.1", "http://localhost", "http://[::1]")
+_LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+_Repo = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]+/[A-Za-z0-9._-]+$")]
 
 
 class Preferences(BaseModel):
@@ -24,7 +27,7 @@ class Preferences(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    never_touch: tuple[str, ...] = Field(
+    never_touch: tuple[_Repo, ...] = Field(
         default=(), description="repositories, owner/name, that no session is ever spent on"
     )
     allowance: int = Field(
@@ -71,15 +74,14 @@ def load_settings(environ: Mapping[str, str], directory: Path) -> Settings:
             if secret:
                 values[name] = secret
         elif (text := environ.get(f"FACTORY_{name.upper()}")) is not None:
-            values[name] = text.split(",") if name == "never_touch" else text
+            values[name] = _listed(text) if name == "never_touch" else text
     try:
         settings = Settings.model_validate(values)
     except ValidationError as error:
         fields = "; ".join(f"{item['loc'][0]}: {item['msg']}" for item in error.errors())
         raise SettingsError(f"settings: {fields}") from None
     for url in (settings.jules_url, settings.github_url):
-        loopback = settings.allow_loopback_http and url.startswith(_LOOPBACK)
-        if not url.startswith("https://") and not loopback:
+        if not _keeps_secrets(url, loopback=settings.allow_loopback_http):
             raise SettingsError(
                 f"{url!r} is not https; plain http only for this machine, "
                 "with FACTORY_ALLOW_LOOPBACK_HTTP=1"
@@ -87,12 +89,26 @@ def load_settings(environ: Mapping[str, str], directory: Path) -> Settings:
     return settings
 
 
+def _listed(text: str) -> list[str]:
+    return [part for item in text.split(",") if (part := item.strip())]
+
+
+def _keeps_secrets(address: str, *, loopback: bool) -> bool:
+    """Whether a key may go there; read by the parser of the sender, so that both see one host."""
+    try:
+        url = httpx2.URL(address)
+    except httpx2.InvalidURL:
+        return False
+    if url.userinfo or not url.host:
+        return False
+    return url.scheme == "https" or (loopback and url.scheme == "http" and url.host in _LOOPBACK)
+
+
 def _file(path: Path) -> Mapping[str, object]:
     if not path.exists():
         return {}
     try:
-        found = tomllib.loads(path.read_text(encoding="utf-8"))
-        preferences = Preferences.model_validate(found)
+        preferences = Preferences.model_validate(tomllib.loads(_text(path, path.name)))
     except tomllib.TOMLDecodeError as error:
         raise SettingsError(f"{path.name} is not TOML: {error}") from error
     except ValidationError as error:
@@ -116,7 +132,14 @@ def _secret(environ: Mapping[str, str], name: str) -> str | None:
     path = environ.get(f"{name}_FILE")
     if not path:
         return None
+    return _text(Path(path), f"{name}_FILE").strip()
+
+
+def _text(path: Path, name: str) -> str:
     try:
-        return Path(path).read_text(encoding="utf-8").strip()
+        return path.read_text(encoding="utf-8")
     except OSError as error:
-        raise SettingsError(f"{name}_FILE: {os.strerror(error.errno or 0)}") from error
+        raise SettingsError(f"{name}: {os.strerror(error.errno or 0)}") from error
+    except UnicodeDecodeError:
+        # Not chained: the error carries the bytes, and they may be a secret's.
+        raise SettingsError(f"{name} is not UTF-8 text") from None

@@ -11,11 +11,16 @@ from pathlib import Path
 
 import sqlalchemy as sa
 from sqlalchemy import event
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DBAPIError, MultipleResultsFound, NoResultFound, OperationalError
 
 from mcp_server.errors import LedgerUnavailable, SettingsError
 
 SCHEMA_VERSION = 1
+# What a person can do about damage; neither way gives anything spent back.
+WAY_OUT = (
+    "restore the file, or move it away and start anew; "
+    "the allowance is counted from Jules' list either way"
+)
 BUSY_TIMEOUT_SECONDS = 10
 
 metadata = sa.MetaData()
@@ -95,7 +100,7 @@ sessions = sa.Table(
     sa.Column("ticket", sa.Text),
     sa.Column("marker", sa.Text),
     sa.Column("repo", sa.Text),
-    sa.Column("running", sa.Boolean, nullable=False),
+    sa.Column("running", sa.Boolean(create_constraint=True, name="yes_or_no"), nullable=False),
 )
 sa.Index("sessions_by_time", sessions.c.created_at)
 
@@ -116,32 +121,53 @@ def open_engine(url: str) -> sa.Engine:
     """
     if not url.startswith("sqlite:///"):
         raise SettingsError(f"state {url!r} is not a database this version knows: sqlite:///PATH")
-    path = Path(url.removeprefix("sqlite:///"))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if not path.exists():
-        path.touch(mode=0o600)
+    name = url.removeprefix("sqlite:///")
+    if name in ("", ":memory:") or "?" in name:
+        raise SettingsError(f"state {url!r} names no file to keep the ledger in")
+    path = Path(name)
+    with _reachable(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if not path.exists():
+            path.touch(mode=0o600)
     engine = sa.create_engine(url, connect_args={"timeout": BUSY_TIMEOUT_SECONDS})
     event.listen(engine, "connect", _prepare_connection)
     event.listen(engine, "begin", _begin_immediate)
     with translated(path), engine.begin() as connection:
+        _check_pages(connection, path)
         found = set(sa.inspect(connection).get_table_names())
         if "ledger" not in found:
             if any(not name.startswith("agent_") for name in found):
                 raise LedgerUnavailable(f"{path} holds somebody else's tables: name another file")
             metadata.create_all(connection)
-        _check(connection, path)
+        _check_version(connection, path)
+    with _reachable(path):
+        if path.stat().st_mode & 0o077:
+            path.chmod(0o600)
     return engine
 
 
-def _check(connection: sa.Connection, path: Path) -> None:
+@contextmanager
+def _reachable(path: Path) -> Generator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise LedgerUnavailable(f"no ledger can be kept at {path}: {error.strerror}") from error
+
+
+def _check_pages(connection: sa.Connection, path: Path) -> None:
+    # Not quick_check: only the whole check lays the indexes beside their tables.
+    found = connection.exec_driver_sql("PRAGMA integrity_check(1)").scalar_one()
+    if found != "ok":
+        raise LedgerUnavailable(f"the ledger {path} is damaged ({found}): {WAY_OUT}")
+
+
+def _check_version(connection: sa.Connection, path: Path) -> None:
     version = connection.execute(sa.select(ledger.c.schema_version)).scalar_one_or_none()
     if version is not None and version > SCHEMA_VERSION:
         raise LedgerUnavailable(
             f"{path} has ledger schema {version}, this version knows {SCHEMA_VERSION}: "
             "use the newer program, or another state"
         )
-    if path.stat().st_mode & 0o077:
-        path.chmod(0o600)
 
 
 @contextmanager
@@ -152,7 +178,11 @@ def translated(what: object) -> Generator[None]:
     except OperationalError as error:
         raise LedgerUnavailable(f"the ledger {what} cannot be used: {error.orig}") from error
     except DBAPIError as error:
-        raise LedgerUnavailable(f"the ledger {what} is damaged: {error.orig}") from error
+        raise LedgerUnavailable(
+            f"the ledger {what} is damaged ({error.orig}): {WAY_OUT}"
+        ) from error
+    except (NoResultFound, MultipleResultsFound) as error:
+        raise LedgerUnavailable(f"the ledger {what} has lost its head: {WAY_OUT}") from error
 
 
 def _prepare_connection(dbapi_connection: sqlite3.Connection, _record: object) -> None:

@@ -258,9 +258,10 @@ class OpenDoor:
         """Let it go."""
         self.taken.append((ticket, kind, digest))
 
-    def record_outcome(self, ticket: str, outcome: Outcome) -> None:
+    def record_outcome(self, ticket: str, outcome: Outcome) -> Outcome:
         """Keep it."""
         self.outcomes[ticket] = outcome
+        return outcome
 
 
 def guard(network: httpx2.AsyncBaseTransport, tickets: Tickets, clock: Clock) -> GuardedTransport:

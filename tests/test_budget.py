@@ -124,6 +124,27 @@ def test_so_many_run_at_once_and_a_finished_one_makes_room(tmp_path: Path, clock
     ledger.hold_session(start(), listing(clock))
 
 
+@pytest.mark.parametrize(("hours", "counts"), [(25.0, True), (71.0, True), (73.0, False)])
+def test_a_session_that_runs_for_more_than_a_day_still_runs(
+    tmp_path: Path, clock: ManualClock, hours: float, counts: bool
+):
+    """Out of the window, not out of the way; one that no listing reaches is let go at last."""
+    ledger = settled_ledger(tmp_path / "state.db", clock, limits=Limits(concurrent=1))
+    waits = session("o", clock.now(), state="AWAITING_USER_FEEDBACK")
+    ledger.record_listing(listing(clock, waits))
+    clock.advance(hours=hours)
+    ledger.record_listing(listing(clock))
+    assert ledger.usage(clock.now()).count == 0
+    if not counts:
+        ledger.hold_session(start(), listing(clock))
+        return
+    with pytest.raises(Refused) as refused:
+        ledger.hold_session(start(), listing(clock))
+    assert refused.value.limit == "concurrent"
+    ledger.record_listing(listing(clock, waits.model_copy(update={"state": "COMPLETED"})))
+    ledger.hold_session(start(), listing(clock))
+
+
 def test_so_many_creates_are_in_flight_and_a_lost_one_blocks_for_two_minutes(
     tmp_path: Path, clock: ManualClock
 ):
@@ -236,7 +257,8 @@ def test_a_lost_creation_of_a_repository_keeps_its_place(tmp_path: Path, clock: 
     """Promise 2: held and sent ones count."""
     ledger = open_ledger(tmp_path / "state.db", clock, limits=Limits(repositories=1))
     lost = github.create_repository("a", "x")
-    send(ledger, ledger.hold_repository(lost, key="a", repo="o/a", listing=repositories(clock)))
+    seen = repositories(clock)
+    send(ledger, ledger.hold_repository(lost, key="a", repo="owner/a", listing=seen))
     clock.advance(days=3)
     with pytest.raises(Refused):
         make_repository(ledger, clock, "b")

@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from mcp_types import CallToolResult, TextContent
 
 from agent.cli import duration, main
 from agent.planner.plan import Plan
+from agent.tools import failure_of
 from mcp_server.errors import BadArgument
 
 Agent = Callable[..., "Said"]
@@ -41,6 +43,7 @@ def agent(
     monkeypatch.chdir(tmp_path)
     for name in ("JULES_API_KEY", "GITHUB_TOKEN"):
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
 
     def run(*arguments: str) -> Said:
         monkeypatch.setattr(sys, "argv", ["agent", *arguments])
@@ -58,10 +61,33 @@ MISTAKES: dict[str, tuple[tuple[str, ...], str]] = {
     "weather that is none": (("budget", "--sandbox", "--faults", "hail"), "hail"),
     "a time without a unit": (("run", "--sandbox", "--until", "90"), "90"),
     "no time at all": (("plan", "--sandbox", "--until", "0m"), "0m"),
+    "a time beyond a day": (("plan", "--sandbox", "--until", "25h"), "25h"),
+    "a level of no log": (("budget", "--sandbox", "--log-level", "bogus"), "bogus"),
+    "a folder that is not there": (("plan", "--sandbox", "-o", "none/plan.json"), "none/plan.json"),
+    "a file that is a folder": (("plan", "--sandbox", "-o", "."), "folder"),
+    "reports where no folder can be": (("run", "--sandbox", "--out", "/dev/null/out"), "--out"),
+    "no key": (("budget",), "JULES_API_KEY"),
+    "a server without an address": (("budget", "--server", "nonsense"), "nonsense"),
+    "a server without a host": (("budget", "--server", "http://"), "http://"),
+    "a server on no port": (("budget", "--server", "http://x:y/mcp"), "http://x:y/mcp"),
     "two worlds": (("budget", "--sandbox", "--server", "http://127.0.0.1:9/mcp"), "two worlds"),
     "a plan that is not there": (("run", "--sandbox", "--plan", "none.json"), "none.json"),
+    "a plan that is a folder": (("run", "--sandbox", "--plan", "."), "--plan"),
+    "a database of no file": (("budget", "--sandbox", "--state", "sqlite:///"), "sqlite:///"),
     "a database of another kind": (("budget", "--sandbox", "--state", "mysql://x/y"), "mysql"),
     "an argument that is no pair": (("call", "budget_status", "mine", "--sandbox"), "mine"),
+    "an argument the tool has not": (
+        ("call", "budget_pause", "why=x", "--sandbox"),
+        "reason",
+    ),
+    "an argument in JSON the tool has not": (
+        ("call", "budget_status", "--args", '{"x": 1}', "--sandbox"),
+        "'x'",
+    ),
+    "a number that is none": (
+        ("call", "jules_list_sessions", "max_age=soon", "--sandbox"),
+        "max_age",
+    ),
     "arguments that are no JSON": (("call", "budget_status", "--args", "{", "--sandbox"), "--args"),
     "arguments that are a list": (("call", "budget_status", "--args", "[]", "--sandbox"), "--args"),
 }
@@ -97,8 +123,21 @@ def test_a_tool_called_for_json_is_one_document(agent: Agent) -> None:
     assert told.document["remaining"] + told.document["external"] == 12
 
 
+@pytest.mark.parametrize(
+    "content",
+    ["{}", "[]", '{"date": "2026-11-23"}', "not JSON", "\xff"],
+)
+def test_a_file_that_is_no_plan_is_one_sentence(agent: Agent, tmp_path: Path, content: str) -> None:
+    """`--plan` reads what `agent plan -o` writes; anything else is named, not dumped."""
+    (tmp_path / "mine.json").write_bytes(content.encode("latin-1"))
+    told = agent("run", "--sandbox", "--plan", "mine.json")
+    assert (told.code, told.out) == (2, "")
+    assert len(told.err.splitlines()) == 1
+    assert "mine.json" in told.err
+
+
 def test_a_tools_arguments_are_pairs_or_json(agent: Agent) -> None:
-    """A pair wins over the object; values are JSON where they can be."""
+    """A pair wins over the object."""
     told = agent(
         *("call", "github_list_repos", "query=recipe", "--args", '{"query": "none"}'),
         *("--sandbox", "--json"),
@@ -106,13 +145,69 @@ def test_a_tools_arguments_are_pairs_or_json(agent: Agent) -> None:
     assert [one["repo"] for one in told.document["repositories"]] == ["factory-owner/recipe-web"]
 
 
+def test_a_pair_is_read_as_the_tools_schema_has_it(agent: Agent) -> None:
+    """An id of digits stays text (every real session id is one); numbers and booleans are JSON."""
+    listed = agent(
+        *(
+            "call",
+            "jules_list_sessions",
+            "max_age=0",
+            "mine=false",
+            "repo=factory-owner/recipe-web",
+        ),
+        *("--sandbox", "--json"),
+    )
+    (session, *_) = listed.document["sessions"]
+    assert session["id"].isdigit()
+    told = agent("call", "jules_get_session", f"session_id={session['id']}", "--sandbox", "--json")
+    assert (told.code, told.document["session"]["id"]) == (0, session["id"])
+
+
+def test_a_list_in_a_pair_is_json(agent: Agent) -> None:
+    """A nullable list takes JSON, as `--args` does."""
+    told = agent(
+        *("call", "github_repo_health", 'repos=["factory-owner/recipe-web"]', "--sandbox", "--json")
+    )
+    assert told.code == 0
+    assert [one["repo"] for one in told.document["health"]] == ["factory-owner/recipe-web"]
+
+
 def test_a_tool_that_refuses_says_so_in_text_and_by_its_exit_code(agent: Agent) -> None:
     """Refusals are answers: the reason stands on stdout, in either form."""
     arguments = ("call", "jules_start_session", "prompt=x", "--sandbox")
     told, as_json = agent(*arguments), agent(*arguments, "--json")
-    assert told.code == as_json.code != 0
+    assert (told.code, as_json.code) == (7, 7)
     assert "settling" in told.out
     assert as_json.document["error"]["limit"] == "settling"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (("nosuch", "x=1"), "bad_argument"),
+        (("jules_list_sessions", "max_age=-1"), "bad_argument"),
+        (("jules_get_session",), "bad_argument"),
+        (("jules_get_session", "session_id=12345"), "not_found"),
+    ],
+)
+def test_a_call_that_is_the_callers_mistake_is_told_as_one(
+    agent: Agent, arguments: tuple[str, ...], code: str
+) -> None:
+    """Exit 2 with a reason, whether the tool or the protocol's library said no."""
+    told = agent("call", *arguments, "--sandbox")
+    as_json = agent("call", *arguments, "--sandbox", "--json")
+    assert (told.code, as_json.code) == (2, 2)
+    error = as_json.document["error"]
+    assert error["code"] == code
+    assert error["message"]
+    assert error["message"] in told.out
+
+
+def test_a_tool_that_crashed_is_nobodys_mistake() -> None:
+    """The library hides the text of a crash (mcp 2.3, `Tool.run`): code `failed`, exit 1."""
+    text = TextContent(type="text", text="Error executing tool budget_status")
+    crash = CallToolResult(content=[text], is_error=True)
+    assert failure_of("budget_status", crash).code == "failed"
 
 
 def test_the_budget_is_a_sentence_or_a_document(agent: Agent) -> None:
@@ -201,6 +296,64 @@ def test_a_damaged_ledger_is_refused(agent: Agent, tmp_path: Path) -> None:
     assert "state.db" in told.err
 
 
+@pytest.mark.parametrize("path", ["/proc/none/x.db", "/proc/x.db", "/dev/null/x.db", "/proc"])
+@pytest.mark.parametrize("world", [("--sandbox",), ("--server", "http://127.0.0.1:9/mcp")])
+def test_a_place_where_no_ledger_can_be_is_refused(
+    agent: Agent, path: str, world: tuple[str, ...]
+) -> None:
+    """Fail closed in one sentence, whoever finds out: file system or database."""
+    told = agent("budget", "--state", f"sqlite:///{path}", *world)
+    assert (told.code, told.out) == (7, "")
+    assert len(told.err.splitlines()) == 1
+    assert path in told.err
+
+
+def test_a_server_that_does_not_answer_is_one_sentence(agent: Agent, tmp_path: Path) -> None:
+    """Nothing listens on the discard port: exit 7, and the address is named."""
+    state = f"sqlite:///{tmp_path}/state.db"
+    told = agent("budget", "--server", "http://127.0.0.1:9/mcp", "--state", state)
+    assert (told.code, told.out) == (7, "")
+    assert len(told.err.splitlines()) == 1
+    assert "http://127.0.0.1:9/mcp" in told.err
+
+
+def test_the_last_words_of_a_server_that_dies_are_the_sentence(
+    agent: Agent, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A child that finds another world's ledger says so; the agent repeats no traceback."""
+    state = f"sqlite:///{tmp_path}/state.db"
+    assert agent("budget", "--sandbox", "--state", state).code == 0
+    monkeypatch.setenv("JULES_API_KEY", "a key of nobody")
+    monkeypatch.setenv("GITHUB_TOKEN", "a token of nobody")
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1]))
+    told = agent("budget", "--state", state)
+    assert (told.code, told.out) == (7, "")
+    assert "sandbox:7" in told.err
+    assert len(told.err.splitlines()) == 1
+
+
+@pytest.mark.parametrize("path", ["/proc/none/x.db", "/proc/x.db"])
+def test_a_server_of_its_own_refuses_such_a_place_too(tmp_path: Path, path: str) -> None:
+    """`mcp-server` as a chat host starts it: one sentence on stderr and exit 7."""
+    done = subprocess.run(  # noqa: S603 -- our own program
+        [sys.executable, "-m", "mcp_server", "--state", f"sqlite:///{path}"],
+        cwd=tmp_path,
+        env={
+            "PATH": os.environ["PATH"],
+            "PYTHONPATH": str(Path(__file__).parents[1]),
+            "JULES_API_KEY": "a key of nobody",
+            "GITHUB_TOKEN": "a token of nobody",
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert (done.returncode, done.stdout) == (7, "")
+    assert len(done.stderr.splitlines()) == 1
+    assert path in done.stderr
+
+
 def test_settings_that_a_folder_may_not_make_are_refused(agent: Agent, tmp_path: Path) -> None:
     """DESIGN.md section 5, trust of configuration: the folder may be somebody else's."""
     (tmp_path / "factory.toml").write_text('jules_url = "https://evil.example"\n')
@@ -216,6 +369,7 @@ def test_settings_that_a_folder_may_not_make_are_refused(agent: Agent, tmp_path:
         ("5h", timedelta(hours=5)),
         ("90s", timedelta(seconds=90)),
         ("1s", timedelta(seconds=1)),
+        ("24h", timedelta(hours=24)),
     ],
 )
 def test_a_duration_is_a_number_and_a_unit(text: str, expected: timedelta) -> None:
@@ -224,7 +378,11 @@ def test_a_duration_is_a_number_and_a_unit(text: str, expected: timedelta) -> No
 
 
 @pytest.mark.parametrize(
-    "text", ["", "m", "90", "0m", "-5m", "1.5h", "5 h", "h5", "5d", "5hm", "5H"]
+    "text",
+    [
+        *("", "m", "90", "0m", "-5m", "1.5h", "5 h", "h5", "5d", "5hm", "5H", "5m\n"),
+        *("²m", "\u0665m", "99999999999999h", "9" * 5000 + "s", "86401s", "25h"),
+    ],
 )
 def test_what_is_no_duration_is_refused(text: str) -> None:
     """The sentence shows what a duration looks like."""

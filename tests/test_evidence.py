@@ -115,6 +115,60 @@ def test_a_success_without_the_name_of_what_it_made_proves_nothing(kind: str, bo
     assert judge(service, kind, SUCCESS[kind][0], body).state == "unknown"
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        *(None, "", 5, True, [], "7", "operations/3"),
+        *("sessions/", "sessions/a/b", "sessions/a b", "sessions/7\n", "Sessions/7"),
+    ],
+)
+def test_a_start_that_names_no_session_proves_nothing(name: object):
+    """Bound as an id, two of them would be one unit (I1)."""
+    body = json.dumps({"name": name, "createTime": "2026-11-23T09:00:00Z"}).encode()
+    assert judge("jules", "start_session", 200, body).state == "unknown"
+
+
+@pytest.mark.parametrize("name", [None, "", 5, "new", "owner/", "/new", "owner/new/x", "o w/new"])
+def test_a_creation_that_names_no_repository_proves_nothing(name: object):
+    """The same for GitHub."""
+    body = json.dumps({"full_name": name, "private": True}).encode()
+    assert judge("github", "create_repository", 201, body).state == "unknown"
+
+
+@pytest.mark.parametrize("kind", ["create_tree", "create_commit", "merge_pull"])
+@pytest.mark.parametrize("sha", [None, "", 5, "main", "a" * 39, "A" * 40])
+def test_an_effect_without_its_commit_proves_nothing(kind: str, sha: object):
+    """The next step would be built on it."""
+    body = json.dumps({"sha": sha, "merged": True}).encode()
+    assert judge("github", kind, SUCCESS[kind][0], body).state == "unknown"
+
+
+@pytest.mark.parametrize(
+    ("time", "kept"),
+    [
+        ("2026-11-23T09:00:00Z", True),
+        ("2026-11-23T09:00:00.123456789Z", True),
+        ("2026-11-23T10:00:00.5+01:00", True),
+        ("2026-11-23T09:00:00", False),
+        ("1970-01-01T00:00:00Z", False),
+        ("0001-01-01T00:00:00+14:00", False),
+        ("9999-12-31T23:59:59-14:00", False),
+        ("yesterday", False),
+        ("", False),
+        (5, False),
+        (None, False),
+    ],
+)
+def test_a_time_that_is_none_is_left_out_and_the_effect_stands(time: object, kept: bool):
+    """The ledger then takes the moment of the send, and the unit counts."""
+    body = json.dumps({"name": "sessions/7", "createTime": time}).encode()
+    outcome = judge("jules", "start_session", 200, body)
+    assert (outcome.state, "createTime" in outcome.result) == ("spent", kept)
+    body = json.dumps({"full_name": "owner/new", "created_at": time, "private": "yes"}).encode()
+    made = judge("github", "create_repository", 201, body)
+    assert set(made.result) == {"full_name", "created_at"} - (set() if kept else {"created_at"})
+
+
 @given(st.sampled_from(KINDS), st.integers(100, 599), st.binary(max_size=80))
 def test_bytes_that_mean_nothing_are_never_a_refusal(
     kind: tuple[str, str], status: int, body: bytes

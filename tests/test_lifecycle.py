@@ -184,16 +184,36 @@ CASES: dict[str, tuple[Progress, Observation, str]] = {
         "end parked",
     ),
     # Paused, failed, unknown
-    "a paused session is told to go on": (progress(), at_rest("PAUSED"), "nudge"),
+    "a paused session is told to go on": (progress(), at_rest("PAUSED"), "wake"),
+    "a paused session is told so however often it was nudged": (
+        progress(nudges=2, spoke_at=ago(60)),
+        at_rest("PAUSED"),
+        "wake",
+    ),
     "a paused session has 14:59 to wake": (
-        progress(nudges=1, spoke_at=ago(14.98)),
+        progress(woken=True, spoke_at=ago(14.98)),
         at_rest("PAUSED"),
         "wait",
     ),
     "a session that does not wake has failed": (
-        progress(nudges=1, spoke_at=ago(15)),
+        progress(woken=True, spoke_at=ago(15)),
         at_rest("PAUSED"),
         "end failed",
+    ),
+    "a wait of 2:59 goes on": (
+        progress(waits_for="Jules has not begun", waits_since=ago(179.98)),
+        at_rest("QUEUED"),
+        "wait",
+    ),
+    "nothing is waited for longer than three hours": (
+        progress(waits_for="Jules has not begun", waits_since=ago(180)),
+        at_rest("QUEUED"),
+        "end parked",
+    ),
+    "three hours of something else do not count": (
+        progress(waits_for="at work", waits_since=ago(180)),
+        at_rest("QUEUED"),
+        "wait",
     ),
     "a running session that somebody archived parks": (
         progress(),
@@ -289,6 +309,7 @@ CASES: dict[str, tuple[Progress, Observation, str]] = {
     "merged is archived": (ended("merged"), WITH_PULL, "archive"),
     "failed is archived": (ended("failed"), at_rest("FAILED"), "archive"),
     "a paused failure is archived": (ended("failed"), at_rest("PAUSED"), "archive"),
+    "a failure with a pull request is a person's": (ended("failed"), WITH_PULL, "nothing"),
     "a person's no is archived": (ended("skipped"), WITH_PULL, "archive"),
     "parked without a pull request is archived": (ended("parked"), at_rest("PAUSED"), "archive"),
     "parked with a pull request is a person's": (ended("parked"), WITH_PULL, "nothing"),

@@ -162,6 +162,32 @@ def test_the_name_of_an_idea_to_build_is_free_among_the_repositories() -> None:
 
 
 @pytest.mark.parametrize(
+    ("title", "description", "name"),
+    [
+        (
+            "blorp/free-widgets",
+            "Use free-widgets in a terminal dashboard",
+            "terminal-dashboard",
+        ),
+        ("acme/claude-notes", "Notes app for Claude Code users", "app-code"),
+        ("Kanban board tool for GitHub issues", "", "kanban-board-tool-issues"),
+    ],
+)
+def test_a_name_holds_no_word_of_the_trend_s_own_name(
+    title: str, description: str, name: str
+) -> None:
+    """Neither its author, nor its product, nor the brands it names."""
+    assert match(title, description, []).name == name
+
+
+def test_a_near_twin_of_an_existing_name_is_not_created() -> None:
+    """A person would confuse the two; the idea is there already, or badly named."""
+    answer = match("Kanban board tool", "", [repository("kanbanboard-tool")])
+    assert (answer.decision, answer.name) == ("skip", None)
+    assert "kanbanboard-tool" in answer.reason
+
+
+@pytest.mark.parametrize(
     ("title", "description", "verdict"),
     [
         ("Show HN: Scan receipts from photos", "", "update"),

@@ -2,13 +2,16 @@
 
 import hashlib
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from agent.commands import plan_text
 from agent.planner.plan import Plan, PlanningSettings, build_plan, task_key
+from agent.planner.rules import Rejection
 from mcp_server.models import (
     Budget,
     Candidate,
@@ -52,6 +55,7 @@ def day(
     updates: int = 7,
     repositories: int = 120,
     limit: int = 100,
+    rejected: tuple[Rejection, ...] = (),
     **budget: object,
 ) -> Plan:
     ideas = tuple(
@@ -92,6 +96,7 @@ def day(
             Repository(repo=f"me/r{n}", private=True, created_at=NOW) for n in range(repositories)
         ],
         settings=PlanningSettings(owner="me"),
+        rejected=rejected,
     )
 
 
@@ -115,7 +120,7 @@ def lanes(plan: Plan) -> dict[str, int]:
         ({"updates": 0, "repositories": 0}, (10, 0, 0)),
     ],
 )
-def test_a_day_is_split_into_lanes(inputs: dict[str, int], counts: tuple[int, int, int]) -> None:
+def test_a_day_is_split_into_lanes(inputs: dict[str, Any], counts: tuple[int, int, int]) -> None:
     """DESIGN.md sections 5 and 6 step 3."""
     plan = day(**inputs)
     assert tuple(lanes(plan).values()) == counts
@@ -133,6 +138,15 @@ def test_there_is_a_spare_improvement_for_each_idea_that_may_fall_through() -> N
     spares = [task for task in plan.tasks if task.spare]
     assert [task.lane for task in spares] == ["optimize"] * 5
     assert plan.tasks[-5:] == tuple(spares)
+
+
+def test_a_plan_for_reading_marks_its_spares() -> None:
+    """They are started only when a unit is left over."""
+    plan = day(creates=3, updates=2)
+    lines = plan_text(plan).splitlines()
+    for task in plan.tasks:
+        [line] = [line for line in lines if task.title in line and f" {task.repo}:" in line]
+        assert ("[spare" in line) == task.spare
 
 
 def test_every_task_of_a_plan_can_be_rendered_and_carries_no_link() -> None:
@@ -163,6 +177,15 @@ def test_a_plan_with_a_key_twice_is_refused() -> None:
     doubled = plan.model_dump() | {"tasks": (*plan.tasks, plan.tasks[0])}
     with pytest.raises(ValidationError, match=plan.tasks[0].key):
         Plan.model_validate(doubled)
+
+
+def test_a_rejected_idea_gets_no_task_and_the_next_one_its_place() -> None:
+    """A person's no frees the unit for another idea."""
+    wanted = next(task for task in day().tasks if task.lane == "create")
+    no = Rejection(key=wanted.idea_key or "", title="no", at=NOW)
+    plan = day(rejected=(no,))
+    assert wanted.idea_key not in {task.idea_key for task in plan.tasks}
+    assert lanes(plan) == lanes(day())
 
 
 def test_what_is_left_over_is_noted() -> None:

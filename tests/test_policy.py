@@ -53,7 +53,7 @@ MUTATIONS: tuple[Prepared, ...] = (
 
 @dataclass(frozen=True)
 class Case:
-    """One request; `body` is sent as it stands when bytes, as JSON otherwise."""
+    """One request; `body` is sent as it stands when bytes, as plain JSON otherwise."""
 
     method: str
     url: str
@@ -70,12 +70,17 @@ class Case:
                 await client.request(
                     self.method,
                     self.url,
-                    content=self.body if isinstance(self.body, bytes) else json.dumps(self.body),
+                    content=self.body if isinstance(self.body, bytes) else plain(self.body),
                     headers=self.headers,
                     extensions={"ticket": "t1"},
                 )
 
         run_virtual(go())
+
+
+def plain(data: object) -> bytes:
+    """Return JSON written as `bodies.encode` writes it: what is refused is then what it says."""
+    return json.dumps(data, separators=(",", ":"), ensure_ascii=False).encode()
 
 
 def whole(prepared: Prepared) -> dict[str, object]:
@@ -126,8 +131,22 @@ REFUSED: dict[str, Case] = {
     "private as text": Case("POST", NEW, {**CREATE, "private": "true"}),
     "private false": Case("POST", NEW, {**CREATE, "private": False}),
     "private null": Case("POST", NEW, {**CREATE, "private": None}),
-    "private twice": Case("POST", NEW, json.dumps(CREATE)[:-1].encode() + b',"private":true}'),
-    "private undone": Case("POST", NEW, b'{"private":false,' + json.dumps(CREATE)[1:].encode()),
+    "private twice": Case("POST", NEW, plain(CREATE)[:-1] + b',"private":true}'),
+    "private undone": Case("POST", NEW, b'{"private":false,' + plain(CREATE)[1:]),
+    "private as one": Case("POST", NEW, {**CREATE, "private": 1}),
+    "private as a fraction": Case("POST", NEW, {**CREATE, "private": 1.0}),
+    "private unsaid": Case("POST", NEW, {"name": "new-tool", "description": "x"}),
+    "auto-merge as nought": Case("POST", NEW, {**CREATE, "allow_auto_merge": 0}),
+    "auto-merge unsaid": Case(
+        "POST", NEW, plain(CREATE).replace(b',"allow_auto_merge":false', b"")
+    ),
+    "force as nought": Case("PATCH", MAIN, {"sha": SHA, "force": 0}),
+    "force as a fraction": Case("PATCH", MAIN, {"sha": SHA, "force": 0.0}),
+    "force unsaid": Case("PATCH", MAIN, {"sha": SHA}),
+    "a merge of no method": Case("PUT", MERGE, {"sha": SHA}),
+    "a body nested deep": Case("POST", NEW, b"[" * 100_000),
+    "a body in UTF-16": Case("POST", NEW, json.dumps(CREATE).encode("utf-16")),
+    "approval without a body": Case("POST", f"{JULES}/sessions/s1:approvePlan"),
     "visibility beside private": Case("POST", NEW, {**CREATE, "visibility": "public"}),
     "auto-merge allowed": Case("POST", NEW, {**CREATE, "allow_auto_merge": True}),
     "deleting on merge": Case("POST", NEW, {**CREATE, "delete_branch_on_merge": True}),
@@ -258,6 +277,35 @@ def test_each_mutation_leaves_as_its_client_builds_it(prepared: Prepared):
     ]
 
 
+@pytest.mark.parametrize("prepared", MUTATIONS, ids=lambda one: one.kind)
+def test_a_mutation_leaves_in_its_canonical_bytes_only(prepared: Prepared):
+    """What was judged is what leaves: no assumed default, no second spelling of the same body."""
+    body = whole(prepared)
+    fields = type(prepared.body).model_fields
+    said = [key for key in body if fields[key].default is not None]
+    others = [
+        json.dumps(body, indent=1).encode(),
+        plain(dict(reversed(body.items()))),
+        plain({**body, "automationMode": None}),
+        prepared.content + b" ",
+        b"\xef\xbb\xbf" + prepared.content,
+        *(plain({key: body[key] for key in body if key != gone}) for gone in said),
+    ]
+    for other in others:
+        if other == prepared.content:
+            continue
+        with pytest.raises(Refused):
+            policy.decide(prepared.service, prepared.method, prepared.path, (), {}, other)
+
+
+@given(st.text(min_size=1))
+def test_any_text_leaves_as_its_client_writes_it(text: str):
+    """Quotes, controls and every script: the canonical bytes are read back as the same."""
+    prepared = jules.send_message("s1", text)
+    rule = policy.decide("jules", "POST", prepared.path, (), {}, prepared.content)
+    assert rule.kind == "send_message"
+
+
 def test_the_table_holds_the_mutations_that_clients_build_and_no_other():
     """DESIGN.md section 5: what no client can ask for has no business in the table."""
     built = {prepared.kind for prepared in MUTATIONS}
@@ -367,7 +415,7 @@ def test_whatever_is_made_up_is_a_read_or_an_exact_mutation_or_nothing(
         assert (method, body) == ("GET", b"")
         return
     assert any(method == verb and shape.fullmatch(path) for verb, shape in _WRITES)
-    sent = json.loads(body or b"{}")
+    sent = json.loads(body)
     assert sent.get("private", True) is not False
     assert sent.get("force", False) is not True
     assert "sha" in sent or not path.endswith(("/merge", "/main"))

@@ -20,7 +20,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from mcp_server.clients import github
 from mcp_server.errors import Refused
-from mcp_server.guard import evidence
+from mcp_server.guard import evidence, marker
 from mcp_server.guard.budget import Limits
 from mcp_server.guard.evidence import Outcome
 from mcp_server.guard.ledger import Ledger
@@ -28,6 +28,7 @@ from mcp_server.guard.reconcile import reconcile_repositories, reconcile_session
 from mcp_server.guard.tickets import Ticket
 from mcp_server.models import Session
 from tests.guard_cases import (
+    MARKER_KEY,
     START,
     UNKNOWN,
     ManualClock,
@@ -178,6 +179,34 @@ def test_an_unexplained_session_since_the_send_keeps_the_ticket_open(
     """It could be ours with its title lost: on that source, or shown without one."""
     other = session("x1", lost.sent_at + timedelta(minutes=minutes), repo=repo)
     assert looks(lost, [lost.control, other]) == state
+
+
+@pytest.mark.parametrize(
+    "thin",
+    [
+        {"repo": None, "branch": None},
+        {"branch": None},
+        {"branch": "other"},
+        {"repo": "owner/renamed"},
+    ],
+)
+def test_a_session_of_ours_that_is_shown_in_part_is_not_absent(
+    lost: Lost, thin: dict[str, str | None]
+):
+    """Its marker does not fit what is shown of it; once shown whole it is found."""
+    real = session("s1", lost.sent_at, text=title())
+    shown = real.model_copy(
+        update={**thin, "marker": marker.read(title(), [MARKER_KEY], **_place(real, thin))}
+    )
+    assert not shown.mine
+    assert looks(lost, [lost.control, shown]) == "sent"
+    lost.look(lost.control, real)
+    assert lost.ticket.state == "spent"
+    assert lost.ledger.ticket_of_session("s1") == lost.ticket.id
+
+
+def _place(real: Session, thin: dict[str, str | None]) -> dict[str, str | None]:
+    return {"repo": real.repo, "branch": real.branch, **thin}
 
 
 def test_a_listing_older_than_the_send_shows_no_absence(lost: Lost):

@@ -18,6 +18,9 @@ from tests.agent_cases import NOW, PULL_URL, budget, progress, task
 
 EVIL = "a|b [x](//evil.example) <img> *bold* _em_ `x`\n## Heading\r\n- item"
 
+# Escapes, and the code spans around what would become a link or a mention.
+OURS = re.compile(r"\\.|`(?:[a-z]*://|www\.|@)+`", re.IGNORECASE)
+
 
 def idea(title: str, kind: IdeaKind = "tool", **changes: object) -> Idea:
     origin = Provenance(source="devto", url="https://dev.to/x", rank=1, velocity_percentile=0.5)
@@ -111,6 +114,7 @@ def test_a_small_day_as_markdown() -> None:
 - marker that is not ours
 - me/lib: why lib
 - me/late-app: why late-app
+- 1 starts are in doubt and keep their units until a listing settles them
 
 ## Review before anything is published
 
@@ -160,11 +164,12 @@ sandbox:7, 2026-11-23 12:00 to 12:50 UTC, exit 3; decided by rules; 90 requests 
 def test_a_day_without_anything_is_still_a_report() -> None:
     """An empty section is left out, except the one that a person looks for."""
     nothing = PLAN.model_copy(update={"ideas": (), "tasks": (), "notes": ()})
-    told = render(report((), nothing, errors=(), alarms=(), archived=(), exit=5))
+    calm = BUDGET.model_copy(update={"held": 0})
+    told = render(report((), nothing, errors=(), alarms=(), archived=(), exit=5, budget=calm))
     assert told == snapshot("""\
 # Daily Factory, 2026-11-23
 
-No task. 6 of 12 sessions are ours in the last 24 h (create 1, update 1, optimize 5), 2 of others, 1 in doubt, 3 free.
+No task. 6 of 12 sessions are ours in the last 24 h (create 1, update 1, optimize 5), 2 of others, 0 in doubt, 3 free.
 
 ## Needs you
 
@@ -225,7 +230,12 @@ def test_what_a_person_must_see_is_listed() -> None:
     """Alarms, parked tasks, and every new repository, finished or not."""
     told = report()
     assert told.needs_you == snapshot(
-        ("marker that is not ours", "me/lib: why lib", "me/late-app: why late-app")
+        (
+            "marker that is not ours",
+            "me/lib: why lib",
+            "me/late-app: why late-app",
+            "1 starts are in doubt and keep their units until a listing settles them",
+        )
     )
     assert told.review_before_public == ("me/late-app", "me/new-app")
 
@@ -279,10 +289,55 @@ def test_a_strangers_words_cannot_break_a_table_or_a_list() -> None:
 
 @given(st.text())
 def test_inert_text_is_one_line_in_which_every_active_character_is_escaped(text: str) -> None:
-    """Whatever the text, it stays on its line, and no markup character stands bare."""
+    """Whatever the text, it stays on its line; only our own code spans are markup."""
     told = inert(text)
     assert len(told.splitlines()) <= 1
-    assert not re.search(r"[`*_\[\]<>|#!~&]", re.sub(r"\\.", "", told))
+    assert not re.search(r"[`*_\[\]<>|#!~&]", re.sub(OURS, "", told))
+
+
+@given(st.lists(st.sampled_from(("@", "://", "www.", "WWW.", "http", "a", "\\", "`", " "))))
+def test_nothing_that_becomes_a_link_by_itself_stands_outside_code(parts: list[str]) -> None:
+    """GitHub links bare addresses and notifies `@name`; in a code span it does neither."""
+    told = inert("".join(parts))
+    assert not re.search(r"[`@]|://|www\.", re.sub(OURS, "", told), re.IGNORECASE)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("see https://evil.example now", "see `https://`evil.example now"),
+        ("www.evil.example", "`www.`evil.example"),
+        ("HTTP://WWW.evil.example", "`HTTP://WWW.`evil.example"),
+        ("cc @torvalds", "cc `@`torvalds"),
+        ("@@team", "`@@`team"),
+        ("mail me@evil.example", "mail me`@`evil.example"),
+        ("`@x`", r"\``@`x\`"),
+    ],
+)
+def test_an_address_or_a_name_is_told_but_dead(text: str, told: str) -> None:
+    """The reader still sees what was written; entities would be decoded before mentions are."""
+    assert inert(text) == told
+
+
+@pytest.mark.parametrize(
+    ("url", "cell"),
+    [
+        ("https://github.com/me/a.b-c_d/pull/7", "https://github.com/me/a.b-c_d/pull/7"),
+        ("https://evil.example/me/app/pull/7", "`https://`evil.example/me/app/pull/7"),
+        ("https://github.com/me/app/pull/7/files", "`https://`github.com/me/app/pull/7/files"),
+        ("https://github.com/me/app/pull/7\n", "`https://`github.com/me/app/pull/7"),
+        ("https://github.com@evil.example/a/b/pull/7", None),
+        ("http://github.com/me/app/pull/7", None),
+        ("https://github.com/me/app/pull/\u0667", None),
+        ("https://github.com/me/app|x/pull/7", None),
+        ("javascript:alert(1)", "javascript:alert(1)"),
+    ],
+)
+def test_only_a_pull_request_on_github_is_a_link(url: str, cell: str | None) -> None:
+    """Jules reports the address; what is no pull request's is told as text."""
+    told = render(report((made("update", "merged", "app", pull_url=url),)))
+    (row,) = (line for line in told.splitlines() if line.startswith("| merged"))
+    assert row == f"| merged | update | me/app | Do app | {cell or inert(url)} | why app |"
 
 
 def ends(*statuses: Status) -> list[Progress]:
@@ -290,22 +345,23 @@ def ends(*statuses: Status) -> list[Progress]:
 
 
 @pytest.mark.parametrize(
-    ("statuses", "unstarted", "code"),
+    ("statuses", "unstarted", "free", "code"),
     [
-        ((), 0, 5),
-        (("merged",), 0, 0),
-        (("merged", "skipped"), 0, 0),
-        (("merged", "failed"), 0, 3),
-        (("merged", "parked"), 0, 3),
-        (("merged", "skipped"), 1, 4),
-        (("failed", "parked", "skipped"), 1, 4),
-        (("merged", "running"), 0, 6),
-        (("merged", "planned"), 0, 6),
-        (("failed", "skipped", "running"), 1, 6),
+        ((), 0, 3, 5),
+        (("merged",), 0, 3, 0),
+        (("merged", "skipped"), 0, 0, 0),
+        (("merged", "failed"), 0, 0, 3),
+        (("merged", "parked"), 0, 3, 3),
+        (("merged", "skipped"), 1, 0, 4),
+        (("failed", "parked", "skipped"), 1, 0, 4),
+        (("failed", "parked", "skipped"), 1, 1, 6),
+        (("merged", "running"), 0, 0, 6),
+        (("merged", "planned"), 0, 0, 6),
+        (("failed", "skipped", "running"), 1, 0, 6),
     ],
 )
 def test_the_exit_code_says_how_the_run_went(
-    statuses: tuple[Status, ...], unstarted: int, code: int
+    statuses: tuple[Status, ...], unstarted: int, free: int, code: int
 ) -> None:
     """INTERFACE.md, exit codes: the gravest counts; a person's no is no failure."""
-    assert exit_code(ends(*statuses), unstarted=unstarted) == code
+    assert exit_code(ends(*statuses), unstarted=unstarted, free=free) == code

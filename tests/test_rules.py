@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from agent.planner.rules import JudgedIdea, judge
+from agent.planner.rules import JudgedIdea, Rejection, judge
 from agent.planner.split import PlanningSettings
 from mcp_server.models import Candidate, Health, Idea, Match, Repository
 
@@ -44,8 +44,10 @@ NEW = new("clock-maker")
 NO = Match(candidates=(), decision="skip", reason="not software but news")
 
 
-def judged(ideas: Collection[Idea], matches: dict[str, Match]) -> tuple[JudgedIdea, ...]:
-    return judge(list(ideas), matches, REPOSITORIES, HEALTH, SETTINGS)
+def judged(
+    ideas: Collection[Idea], matches: dict[str, Match], *rejected: Rejection
+) -> tuple[JudgedIdea, ...]:
+    return judge(list(ideas), matches, REPOSITORIES, HEALTH, SETTINGS, rejected)
 
 
 @pytest.mark.parametrize(
@@ -137,3 +139,28 @@ def test_of_two_ideas_with_one_name_the_better_one_keeps_it() -> None:
         ("c", "me/kanban", "can be built"),
         ("a", None, "a better idea of today is to be called clock"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("key", "title", "skipped"),
+    [
+        ("a", "Anything", True),
+        ("z", "Kanban board", True),
+        ("z", "board: kanban", True),
+        ("z", "Whiteboard", False),
+    ],
+)
+def test_what_a_person_rejected_is_skipped_by_key_or_title(
+    key: str, title: str, skipped: bool
+) -> None:
+    """Tomorrow's sources may give the same thing another key."""
+    no = Rejection(key=key, title=title, at=datetime(2026, 11, 20, 23, 30, tzinfo=UTC))
+    ideas = [
+        idea("a", score=0.9, title="Kanban board"),
+        idea("b", score=0.1, title="Kanban boards"),
+    ]
+    better, worse = judged(ideas, {"a": NEW, "b": NEW}, no)
+    if skipped:
+        assert (better.verdict, better.reason) == ("skip", "rejected by a person on 2026-11-20")
+    else:
+        assert (better.verdict, worse.verdict) == ("create", "skip")

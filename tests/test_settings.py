@@ -57,10 +57,39 @@ def test_the_file_may_not_widen_the_allowance(tmp_path: Path, text: str):
         load(tmp_path, text)
 
 
-def test_a_file_that_is_no_toml_is_named(tmp_path: Path):
+@pytest.mark.parametrize("content", [b"allowance: 12\n", b'never_touch = ["\xff/x"]\n'])
+def test_a_file_that_is_no_toml_is_named(tmp_path: Path, content: bytes):
     """Never read as if it were not there."""
+    (tmp_path / "factory.toml").write_bytes(content)
     with pytest.raises(SettingsError, match=r"factory\.toml"):
-        load(tmp_path, "allowance: 12\n")
+        load(tmp_path)
+
+
+def test_a_folder_in_the_files_place_is_an_error(tmp_path: Path):
+    """What cannot be read is not taken for absent."""
+    (tmp_path / "factory.toml").mkdir()
+    with pytest.raises(SettingsError, match=r"factory\.toml"):
+        load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("text", "protected"),
+    [("", ()), (" , ", ()), ("a/b, c/d", ("a/b", "c/d")), ("\ta/b ,", ("a/b",))],
+)
+def test_protected_repositories_are_listed_with_or_without_spaces(
+    tmp_path: Path, text: str, protected: tuple[str, ...]
+):
+    """`" c/d"` would protect nothing."""
+    assert load(tmp_path, FACTORY_NEVER_TOUCH=text).never_touch == protected
+
+
+@pytest.mark.parametrize("name", ["tool", "a/b/c", "a /b", "/b", "a/", "https://github.com/a/b"])
+def test_a_protection_that_protects_nothing_is_an_error(tmp_path: Path, name: str):
+    """It must not be quiet, wherever it is said."""
+    with pytest.raises(SettingsError, match="never_touch"):
+        load(tmp_path, FACTORY_NEVER_TOUCH=f"c/d,{name}")
+    with pytest.raises(SettingsError, match="never_touch"):
+        load(tmp_path, f'never_touch = ["{name}"]\n')
 
 
 @pytest.mark.parametrize("value", ["0", "301", "-5", "ten", "", "1e2x"])
@@ -90,6 +119,16 @@ def test_a_secret_whose_file_cannot_be_read_is_an_error(tmp_path: Path):
     """Not silently a run without a key."""
     with pytest.raises(SettingsError, match="JULES_API_KEY_FILE"):
         load(tmp_path, JULES_API_KEY_FILE=str(tmp_path / "none"))
+
+
+def test_a_secret_whose_file_is_no_text_is_an_error_without_its_bytes(tmp_path: Path):
+    """The decoder's own message would carry them."""
+    place = tmp_path / "key"
+    place.write_bytes(b"canary\xff")
+    with pytest.raises(SettingsError, match="JULES_API_KEY_FILE") as raised:
+        load(tmp_path, JULES_API_KEY_FILE=str(place))
+    assert raised.value.__cause__ is None
+    assert "canary" not in str(raised.value)
 
 
 def test_no_secret_shows_in_what_is_printed(tmp_path: Path):
@@ -135,7 +174,19 @@ def test_plain_http_to_this_machine_must_be_asked_for(tmp_path: Path, url: str):
     assert found.jules_url == url
 
 
-@pytest.mark.parametrize("url", ["http://jules.example", "http://192.168.0.1", "http://0.0.0.0:1"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://jules.example",
+        "http://192.168.0.1",
+        "http://0.0.0.0:1",
+        "http://127.0.0.1.evil.example",
+        "http://localhost.evil.example",
+        "http://127.0.0.1@evil.example",
+        "http://localhost:80@evil.example",
+        "http://[::1",
+    ],
+)
 def test_plain_http_to_another_machine_is_refused_even_then(tmp_path: Path, url: str):
     """The switch is for loopback."""
     with pytest.raises(SettingsError, match="https"):

@@ -40,12 +40,29 @@ def used(path: Path) -> ManualClock:
 
 
 @pytest.mark.parametrize(
-    "url", ["", "state.db", "sqlite://", "sqlite:state.db", "mysql://x/y", "postgresql://x/y"]
+    "url",
+    [
+        *("", "state.db", "sqlite://", "sqlite:state.db", "mysql://x/y", "postgresql://x/y"),
+        *("sqlite:///", "sqlite:///:memory:", "sqlite:///file:x?mode=memory&uri=true"),
+    ],
 )
-def test_a_state_that_is_no_sqlite_file_is_a_settings_error(url: str):
-    """The operator's to mend; PostgreSQL is not known to this version."""
+def test_a_state_that_is_no_sqlite_file_is_a_settings_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, url: str
+):
+    """The operator's to mend: PostgreSQL is not known yet, and memory keeps no ledger."""
+    monkeypatch.chdir(tmp_path)
+    mode = tmp_path.stat().st_mode
     with pytest.raises(SettingsError):
         open_engine(url)
+    assert (tmp_path.stat().st_mode, list(tmp_path.iterdir())) == (mode, [])
+
+
+def test_a_path_that_can_hold_no_file_is_refused(tmp_path: Path):
+    """Below a file, or a folder itself: no ledger, no ticket."""
+    (tmp_path / "file").write_text("")
+    for path in (tmp_path / "file" / "state.db", tmp_path):
+        with pytest.raises(LedgerUnavailable):
+            open_ledger(path, ManualClock())
 
 
 def test_the_file_and_its_folder_are_made_for_their_owner_alone(tmp_path: Path):

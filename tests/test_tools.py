@@ -345,7 +345,8 @@ def test_only_green_is_merged_and_only_at_the_head_that_was_judged() -> None:
         assert done["merged"] is True
         assert done["merge_sha"] == pull.merge_sha
         again = await desk.ask("github_merge_pull", head_sha=pull.head, **given)
-        assert again["merged"] is False  # there is nothing left to merge
+        assert again["merged"] is True  # already: nothing is sent again
+        assert again["merge_sha"] == pull.merge_sha
         assert desk.tap.mutations[len(sent) :] == [f"PUT /repos/{REPO}/pulls/{pull.number}/merge"]
         assert desk.broken == []
 

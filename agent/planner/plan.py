@@ -12,7 +12,7 @@ from typing import Self
 from pydantic import AwareDatetime, Field, model_validator
 
 from agent.planner.optimize import Choice, Improvement, choose
-from agent.planner.rules import JudgedIdea, judge
+from agent.planner.rules import JudgedIdea, Rejection, judge
 from agent.planner.split import PlanningSettings, Split, scaled, split, startable
 from mcp_server.models import Budget, Discovery, Health, Idea, Lane, Match, Repository, Value
 
@@ -86,13 +86,15 @@ def build_plan(
     health: Sequence[Health],
     repositories: Sequence[Repository],
     settings: PlanningSettings,
+    rejected: Sequence[Rejection],
 ) -> Plan:
     """Decide the whole day: creations, then updates, then care by deficit.
 
-    `matches` is by idea key; `settings` are unscaled. The guard still judges every start.
+    `matches` is by idea key; `settings` are unscaled; `rejected` is what a person never wants
+    proposed again. The guard still judges every start.
     """
     fitted = _fitted(settings, budget)
-    judged = judge(discovery.ideas, matches, repositories, health, settings)
+    judged = judge(discovery.ideas, matches, repositories, health, settings, rejected)
     creates = [one for one in judged if one.verdict == "create"]
     updates = [one for one in judged if one.verdict == "update"]
     care = choose(

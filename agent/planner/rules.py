@@ -4,7 +4,10 @@ The matcher has said what each idea resembles; here the user's limits and the ot
 """
 
 from collections.abc import Collection, Mapping, Sequence
+from datetime import UTC
+from typing import TypeVar
 
+from pydantic import AwareDatetime
 from rapidfuzz import fuzz, utils
 
 from agent.planner.split import PlanningSettings
@@ -23,16 +26,29 @@ class JudgedIdea(Value):
     reason: str
 
 
+class Rejection(Value):
+    """A person's word, and when it was given, that an idea is never proposed again."""
+
+    key: str
+    title: str
+    at: AwareDatetime
+
+
+T = TypeVar("T", Idea, Rejection)
+
+
 def judge(
     ideas: Sequence[Idea],
     matches: Mapping[str, Match],
     repositories: Sequence[Repository],
     health: Sequence[Health],
     settings: PlanningSettings,
+    rejected: Sequence[Rejection],
 ) -> tuple[JudgedIdea, ...]:
     """Decide about every idea, best first; a repository gets one idea, an idea one verdict.
 
-    `matches` is by idea key. An idea loses to a better one about the same thing.
+    `matches` is by idea key. An idea loses to a better one about the same thing, and to a
+    rejection of it: under its key, or under another by a title that says the same.
     """
     known = {repository.repo.casefold(): repository for repository in repositories}
     held = {score.repo.casefold(): _held(score) for score in health}
@@ -41,7 +57,10 @@ def judge(
         same = _same(idea, [one.idea for one in judged if one.verdict != "skip"])
         given = {one.repo for one in judged if one.repo}
         match = matches.get(idea.key)
-        if same is not None:
+        no = _same(idea, rejected)
+        if no is not None:
+            verdict = _skip(idea, f"rejected by a person on {no.at.astimezone(UTC):%Y-%m-%d}")
+        elif same is not None:
             verdict = _skip(idea, f"the same idea as {same.key}, which stands higher")
         elif match is None:
             verdict = _skip(idea, "was not compared with the repositories")
@@ -109,7 +128,7 @@ def _skip(idea: Idea, reason: str) -> JudgedIdea:
     return JudgedIdea(idea=idea, verdict="skip", repo=None, reason=reason)
 
 
-def _same(idea: Idea, others: Sequence[Idea]) -> Idea | None:
+def _same(idea: Idea, others: Sequence[T]) -> T | None:
     """Return the first of `others` about the same thing."""
     for other in others:
         likeness = fuzz.token_sort_ratio(idea.title, other.title, processor=utils.default_process)

@@ -15,6 +15,11 @@ _KINDS: tuple[tuple[IdeaKind, str], ...] = (
 )
 # Characters with which a title could become a link, an image, HTML, a table cell or a heading.
 _ACTIVE = re.compile(r"([\\`*_\[\]<>|#!~&])")
+# What GitHub links or notifies by itself. Entities would not do for `@`: they are decoded before
+# mentions are looked for; inside a code span neither happens
+# (https://github.com/dependabot/dependabot-core/pull/2982, 2026-11-22).
+_LIVE = re.compile(r"((?:[a-z]*://|www\.|@)+)", re.IGNORECASE)
+_PULL = re.compile(r"https://github\.com/[A-Za-z0-9-]+/[A-Za-z0-9._-]+/pull/[0-9]+")
 
 
 def render(report: Report) -> str:
@@ -46,7 +51,7 @@ def render(report: Report) -> str:
 
 def inert(text: str) -> str:
     """Return untrusted text as one line that is nothing but text."""
-    return _ACTIVE.sub(r"\\\1", " ".join(text.split()))
+    return _LIVE.sub(r"`\1`", _ACTIVE.sub(r"\\\1", " ".join(text.split())))
 
 
 def _outcome(tasks: Sequence[TaskLine]) -> str:
@@ -68,11 +73,16 @@ def _tasks(tasks: Sequence[TaskLine]) -> str:
         return ""
     rows = [
         f"| {task.state} | {task.lane} | {inert(task.repo)} | {inert(task.title)} | "
-        f"{task.pull_request or ''} | {inert(task.reason)} |"
+        f"{_pull(task.pull_request or '')} | {inert(task.reason)} |"
         for task in tasks
     ]
     head = "| state | lane | repository | task | pull request | why |\n|---|---|---|---|---|---|"
     return "\n".join((head, *rows))
+
+
+def _pull(url: str) -> str:
+    """Jules reports the address: it is left a link only when a pull request's on GitHub."""
+    return url if _PULL.fullmatch(url) else inert(url)
 
 
 def _sources(report: Report) -> str:

@@ -164,7 +164,8 @@ def build_report(plan: Plan, discovery: Discovery, ending: Ending) -> Report:
         ),
         needs_you=(
             *ending.alarms,
-            *(f"{one.task.repo}: {one.reason}" for one in ending.tasks if one.status == "parked"),
+            *(f"{one.task.repo}: {one.reason}" for one in ending.tasks if _needs_a_person(one)),
+            *_doubts(ending.budget.held),
         ),
         review_before_public=tuple(sorted(one.task.repo for one in made)),
         archived=tuple(ending.archived),
@@ -172,6 +173,19 @@ def build_report(plan: Plan, discovery: Discovery, ending: Ending) -> Report:
         notes=plan.notes,
         requests=ending.budget.requests,
     )
+
+
+def _needs_a_person(progress: Progress) -> bool:
+    """Parked, or failed and leaving a pull request that nobody else will look at."""
+    return progress.status == "parked" or (
+        progress.status == "failed" and progress.pull_url is not None
+    )
+
+
+def _doubts(held: int) -> tuple[str, ...]:
+    if not held:
+        return ()
+    return (f"{held} starts are in doubt and keep their units until a listing settles them",)
 
 
 def _allowance(budget: Budget) -> Allowance:

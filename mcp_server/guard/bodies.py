@@ -13,13 +13,17 @@ MARKED = r"^\[df1 "
 
 
 class Body(BaseModel):
-    """Base: `private: "true"` or `1` is not `true`, and an unknown key is refused."""
+    """Base: `private: "true"` is not `true`, an unknown key is refused.
+
+    Strict or not, pydantic reads `1` as `Literal[True]` and fills in what is missing; so policy
+    lets only the bytes of `encode` out.
+    """
 
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
 
 
 class Nothing(Body):
-    """An empty object, or no body at all."""
+    """An empty object."""
 
 
 class StartingBranch(Body):
@@ -117,5 +121,5 @@ class UpdateBranch(Body):
 
 
 def encode(body: Body) -> bytes:
-    """Return the canonical bytes of `body`: what is digested is what is sent."""
+    """Return the only bytes that `body` may leave as: what is digested is what is sent."""
     return body.model_dump_json(exclude_none=True).encode()

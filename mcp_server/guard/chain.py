@@ -2,16 +2,28 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
 from mcp_server import store
-from mcp_server.models import Event
+from mcp_server.errors import LedgerUnavailable
+from mcp_server.models import Event, utc
 
 GENESIS = "0" * 64
+
+
+class Entry(NamedTuple):
+    """An event as the database keeps it; `data` is canonical JSON."""
+
+    seq: int
+    at: str
+    kind: str
+    ticket: str | None
+    data: str
+    hash: str
 
 
 def stamp(moment: datetime) -> str:
@@ -21,7 +33,7 @@ def stamp(moment: datetime) -> str:
 
 def moment(text: str | None) -> datetime | None:
     """Read a stamp, or a service's own RFC 3339 time; None stays None."""
-    return datetime.fromisoformat(text) if text else None
+    return utc(text) if text else None
 
 
 def link(previous: str, seq: int, at: str, kind: str, ticket: str | None, data: str) -> str:
@@ -49,6 +61,31 @@ def append(
         )
     )
     tx.execute(sa.update(store.ledger).values(events=seq, head=head))
+
+
+def walk(tx: sa.Connection) -> Iterator[Entry]:
+    """Yield every event in order, each only when its hash follows from the one before.
+
+    Raises:
+        LedgerUnavailable: an event was changed or is missing, or the last one is not the head.
+    """
+    head = tx.execute(sa.select(store.ledger.c.events, store.ledger.c.head)).one()
+    before, count = GENESIS, 0
+    for row in tx.execute(sa.select(store.events).order_by(store.events.c.seq)):
+        entry, count = Entry(*row), count + 1
+        if not _follows(entry, before, count):
+            raise LedgerUnavailable(f"the record is broken at event {count}: {store.WAY_OUT}")
+        yield entry
+        before = entry.hash
+    if (count, before) != (head.events, head.head):
+        raise LedgerUnavailable(f"the record ends at event {count}, not its head: {store.WAY_OUT}")
+
+
+def _follows(entry: Entry, before: str, seq: int) -> bool:
+    try:
+        return entry.hash == link(before, seq, entry.at, entry.kind, entry.ticket, entry.data)
+    except TypeError:
+        return False  # a damaged cell may hold bytes, whatever its column says
 
 
 def read(tx: sa.Connection, *, after: int, limit: int) -> tuple[Event, ...]:

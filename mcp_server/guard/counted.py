@@ -7,6 +7,7 @@ functions run inside the ledger's transaction.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -15,7 +16,7 @@ from mcp_server.guard import budget
 from mcp_server.guard.budget import Unit, Usage
 from mcp_server.guard.chain import append, moment, stamp
 from mcp_server.guard.evidence import Outcome
-from mcp_server.guard.tickets import Ticket
+from mcp_server.guard.tickets import Ticket, session_key
 from mcp_server.models import Session
 
 # States in which a session still works or waits: they count against the concurrent limit.
@@ -24,6 +25,10 @@ RUNNING = frozenset(
 )
 # An answer lost longer ago than this is in doubt, not in flight: it must not block for ever.
 IN_FLIGHT = timedelta(minutes=2)
+# What was running when a listing last showed it counts as running for so long. Listings do not
+# reach back for ever: without an end, a session nobody sees any more would keep its place.
+RUNS_UNSEEN = timedelta(days=3)
+RIVAL = "another ledger is starting sessions"
 
 
 @dataclass(kw_only=True)
@@ -54,11 +59,10 @@ def record_sessions(tx: sa.Connection, listing: Listing) -> None:
     rows = tx.execute(sa.select(store.sessions.c.id, store.sessions.c.running))
     known = {row.id: row.running for row in rows}
     for session in listing.sessions:
-        if session.created_at < horizon:
-            continue
         running = session.state in RUNNING and not session.archived
         if session.id not in known:
-            _see_session(tx, session, running, listing.date)
+            if session.created_at >= horizon:
+                _see_session(tx, session, running, listing.date)
         elif known[session.id] != running:
             tx.execute(
                 sa.update(store.sessions)
@@ -88,26 +92,34 @@ def bind_effect(tx: sa.Connection, ticket: Ticket, outcome: Outcome, now: dateti
         repo = str(outcome.result["full_name"])
         table = store.repositories.c
         if tx.execute(sa.select(table.repo).where(table.repo == repo)).one_or_none() is None:
-            created = moment(outcome.result.get("created_at")) or ticket.sent_at or now
+            created = born(outcome.result.get("created_at"), sent_at=ticket.sent_at, now=now)
             _see_repository(tx, repo, created, now)
 
 
+def born(said: str | None, *, sent_at: datetime | None, now: datetime) -> datetime:
+    """Return when a ticket's effect came to be: as the service said, else when it was asked."""
+    return moment(said) or sent_at or now
+
+
+def session_id(result: Mapping[str, Any]) -> str:
+    """Return the id of the session that a start's result names."""
+    return str(result["name"]).removeprefix("sessions/")
+
+
 def _bind_session(tx: sa.Connection, ticket: Ticket, outcome: Outcome, now: datetime) -> None:
-    session_id = str(outcome.result["name"]).removeprefix("sessions/")
+    name = session_id(outcome.result)
     ours = {
         "ticket": ticket.id,
         "lane": ticket.lane,
         "repo": ticket.repo,
         "marker": ticket.key,
     }
-    seen = tx.execute(
-        sa.update(store.sessions).where(store.sessions.c.id == session_id).values(**ours)
-    )
+    seen = tx.execute(sa.update(store.sessions).where(store.sessions.c.id == name).values(**ours))
     if seen.rowcount == 0:
-        created = moment(outcome.result.get("createTime")) or ticket.sent_at or now
+        created = born(outcome.result.get("createTime"), sent_at=ticket.sent_at, now=now)
         tx.execute(
             sa.insert(store.sessions).values(
-                id=session_id, created_at=stamp(created), running=True, **ours
+                id=name, created_at=stamp(created), running=True, **ours
             )
         )
 
@@ -115,11 +127,13 @@ def _bind_session(tx: sa.Connection, ticket: Ticket, outcome: Outcome, now: date
 def _see_session(tx: sa.Connection, session: Session, running: bool, now: datetime) -> None:
     marker = session.marker
     ours = marker is not None and marker.valid
-    key = f"{marker.task_key}.a{marker.attempt}" if marker else None
+    key = session_key(marker) if marker else None
     data = {
         "id": session.id,
         "created_at": stamp(session.created_at),
+        "lane": marker.lane if marker is not None and ours else None,
         "marker": key,
+        "repo": session.repo,
         "valid": ours,
     }
     append(tx, now, "session_seen", None, data)
@@ -129,7 +143,7 @@ def _see_session(tx: sa.Connection, session: Session, running: bool, now: dateti
         sa.insert(store.sessions).values(
             id=session.id,
             created_at=stamp(session.created_at),
-            lane=marker.lane if marker is not None and ours else None,
+            lane=data["lane"],
             marker=key if ours else None,
             repo=session.repo,
             running=running,
@@ -149,15 +163,20 @@ def _oddities(tx: sa.Connection, session: Session, key: str | None) -> list[str]
         first = moment(head.first_listing_at)
         if first is None or session.created_at <= first:
             return []  # an earlier life of this account's factory: counted, nothing more
-        tx.execute(sa.update(store.ledger).values(rival_at=stamp(session.created_at)))
-        return ["another ledger is starting sessions"]
+        # Listings come newest first: an older one must not take the newer one's place.
+        latest = max(head.rival_at or "", stamp(session.created_at))
+        tx.execute(sa.update(store.ledger).values(rival_at=latest))
+        return [RIVAL]
     found: list[str] = []
     twins = sa.select(store.sessions.c.id).where(store.sessions.c.marker == key)
     if tx.execute(twins).first() is not None:
         found.append("marker seen twice")
     table = store.tickets.c
     ended = sa.select(table.state).where(table.kind == "start_session", table.key == key)
-    if tx.execute(ended).scalar_one_or_none() == "released":
+    state = tx.execute(ended).scalar_one_or_none()
+    if state is None:
+        found.append("marker without a ticket")
+    elif state == "released":
         found.append("session of a released ticket")
     return found
 
@@ -171,11 +190,15 @@ def usage(
     tx: sa.Connection, now: datetime, *, local_now: datetime, open_tickets: Sequence[Ticket]
 ) -> Usage:
     """Return what counts at `now`, the `Date` of a listing; `local_now` only ages tickets."""
+    table = store.sessions.c
     rows = tx.execute(
         sa.select(store.sessions)
-        .where(store.sessions.c.created_at > stamp(budget.window_start(now)))
-        .order_by(store.sessions.c.created_at, store.sessions.c.id)
+        .where(table.created_at > stamp(budget.window_start(now)))
+        .order_by(table.created_at, table.id)
     ).all()
+    running = sa.select(sa.func.count()).where(
+        table.running, table.created_at > stamp(now - RUNS_UNSEEN)
+    )
     units = [
         Unit(at=moment(row.created_at), lane=row.lane, repo=row.repo, ours=row.lane is not None)
         for row in rows
@@ -189,7 +212,7 @@ def usage(
     return Usage(
         now=now,
         units=units,
-        running=sum(1 for row in rows if row.running) + len(starting),
+        running=tx.execute(running).scalar_one() + len(starting),
         creates_in_flight=len(in_flight),
         repositories=pending + sum(1 for at in made if at > budget.window_start(now)),
         repositories_today=pending + sum(1 for at in made if at.astimezone(UTC).date() == today),

@@ -15,9 +15,9 @@ from sqlalchemy.exc import IntegrityError
 from mcp_server import store
 from mcp_server.clock import Clock
 from mcp_server.errors import LedgerUnavailable, Refused
-from mcp_server.guard import budget, chain, counted, tickets
+from mcp_server.guard import budget, chain, counted, integrity, settling, tickets
 from mcp_server.guard.budget import Limits, Usage
-from mcp_server.guard.chain import moment, stamp
+from mcp_server.guard.chain import stamp
 from mcp_server.guard.counted import Listing, RepositoryListing
 from mcp_server.guard.evidence import Outcome
 from mcp_server.guard.request import Prepared
@@ -28,8 +28,6 @@ _COUNTED = frozenset({"start_session", "create_repository"})
 _FIRST_COMMIT = frozenset({"create_tree", "create_commit", "move_branch"})
 HELD_FOR = timedelta(seconds=60)
 LISTING_FRESH_SECONDS = 60.0
-# A new ledger cannot know what an earlier one sent a moment ago and Jules does not show yet.
-SETTLING = timedelta(minutes=10)
 
 
 class Ledger:
@@ -54,7 +52,7 @@ class Ledger:
             new_id: names a new ledger: 8 hex digits.
 
         Raises:
-            LedgerUnavailable: another world's ledger, or one that has lost its head.
+            LedgerUnavailable: another world's ledger, or one whose parts do not fit together.
         """
         self._engine = engine
         self._clock = clock
@@ -64,10 +62,11 @@ class Ledger:
             if row is None:
                 self._begin(tx, world, new_id())
                 row = tx.execute(sa.select(store.ledger)).one()
-        if row.world != world:
-            raise LedgerUnavailable(
-                f"this ledger belongs to {row.world}, not to {world}: use another --state"
-            )
+            if row.world != world:
+                raise LedgerUnavailable(
+                    f"this ledger belongs to {row.world}, not to {world}: use another --state"
+                )
+            integrity.check(tx)
         self.id: str = row.ledger_id
 
     # Tickets
@@ -92,10 +91,10 @@ class Ledger:
         tag = prepared.marker()
         with self._transaction() as tx:
             self._refuse_while_closed(tx)
-            self._refuse_unsettled(tx, listing.date)
+            settling.refuse_unsettled(tx, listing.date)
             usage = self._usage(tx, listing.date)
             budget.check_session(self.limits, usage, lane=tag.lane, repo=prepared.repo)
-            key = f"{tag.task_key}.a{tag.attempt}"
+            key = tickets.session_key(tag)
             ticket = self._hold(tx, prepared, key, lane=tag.lane, repo=prepared.repo)
         listing.creates += 1
         return ticket
@@ -105,6 +104,8 @@ class Ledger:
     ) -> Ticket:
         """Reserve one new repository `repo`; `listing` must be younger than 60 s."""
         self._refuse_stale("repositories", listing.received)
+        if not prepared.makes(repo):
+            raise Refused(f"this {prepared.kind} does not make {repo}", limit="ticket")
         with self._transaction() as tx:
             self._refuse_while_closed(tx)
             counted.record_repositories(tx, listing)
@@ -141,14 +142,29 @@ class Ledger:
                 raise Refused(f"ticket {ticket} does not fit this {kind}", limit="ticket")
             chain.append(tx, now, "sent", ticket, {"digest": digest})
 
-    def record_outcome(self, ticket: str, outcome: Outcome) -> None:
-        """Record what a send, or later evidence, proved; `unknown` leaves the ticket `sent`."""
+    def record_outcome(self, ticket: str, outcome: Outcome) -> Outcome:
+        """Record what a send, or later evidence, proved; `unknown` leaves the ticket `sent`.
+
+        Returns what was recorded: `unknown`, with an alarm, for another repository than was held.
+
+        Raises:
+            Refused: an effect of a ticket that was never sent.
+        """
         now = self._clock.now()
         with self._transaction() as tx:
+            found = tickets.select(tx, store.tickets.c.id == ticket)
+            if not found:
+                raise LedgerUnavailable(f"ticket {ticket} is not in this ledger any more")
+            held = found[0]
+            if not held.fits(outcome):
+                what = "an answer names another repository"
+                chain.append(tx, now, "alarm", None, {"what": what, "repo": held.repo})
+                outcome = Outcome(state="unknown", evidence=what)
             if outcome.state == "unknown":
                 chain.append(tx, now, "unknown", ticket, {"evidence": outcome.evidence})
             else:
-                self._end(tx, ticket, outcome, now)
+                self._end(tx, held, outcome, now)
+        return outcome
 
     def open_tickets(self) -> tuple[Ticket, ...]:
         """Return the tickets `held` or `sent`, oldest first."""
@@ -162,32 +178,28 @@ class Ledger:
         with self._transaction() as tx:
             stale = tickets.select(tx, table.state == "held", table.held_at < stamp(now - HELD_FOR))
             for ticket in stale:
-                self._end(tx, ticket.id, Outcome(state="released", evidence="never sent"), now)
+                self._end(tx, ticket, Outcome(state="released", evidence="never sent"), now)
         return len(stale)
 
     def note_absent(self, ticket: str, since: datetime) -> None:
         """Remember the first complete listing that did not show this ticket's effect."""
         table = store.tickets.c
         with self._transaction() as tx:
-            tx.execute(
+            noted = tx.execute(
                 sa.update(store.tickets)
                 .where(table.id == ticket, table.absent_since.is_(None))
                 .values(absent_since=stamp(since))
             )
+            if noted.rowcount == 1:
+                chain.append(tx, since, "absent", ticket, {})
 
     # What the world shows
 
     def record_listing(self, listing: Listing) -> None:
-        """Keep what a complete session listing shows; the second one settles a new ledger."""
+        """Keep what a complete session listing shows; two that agree settle a new ledger."""
         with self._transaction() as tx:
             counted.record_sessions(tx, listing)
-            row = tx.execute(sa.select(store.ledger)).one()
-            first = moment(row.first_listing_at)
-            if first is None:
-                self._set(tx, first_listing_at=stamp(listing.date))
-            elif row.ready_at is None and listing.date - first >= SETTLING:
-                self._set(tx, ready_at=stamp(listing.date))
-                chain.append(tx, listing.date, "ready", None, {"since": row.first_listing_at})
+            settling.look(tx, listing)
 
     def record_repositories(self, listing: RepositoryListing) -> None:
         """Keep which repositories are new enough to count."""
@@ -202,7 +214,7 @@ class Ledger:
     def pause(self, reason: str | None) -> None:
         """Stop every ticket of this ledger at once; None lets them go again."""
         with self._transaction() as tx:
-            self._set(tx, paused=reason)
+            tx.execute(sa.update(store.ledger).values(paused=reason or None))
             kind = "paused" if reason else "resumed"
             chain.append(tx, self._clock.now(), kind, None, {"reason": reason or ""})
 
@@ -230,10 +242,7 @@ class Ledger:
     def settles_at(self) -> datetime | None:
         """Return when a new ledger may start sessions; None when it already may."""
         with self._transaction() as tx:
-            row = tx.execute(sa.select(store.ledger)).one()
-        if row.ready_at is not None:
-            return None
-        return (moment(row.first_listing_at) or self._clock.now()) + SETTLING
+            return settling.settles_at(tx, self._clock.now())
 
     def released_since(self, since: datetime) -> int:
         """Return how many session tickets were given back with proof after `since`."""
@@ -276,9 +285,6 @@ class Ledger:
         )
         chain.append(tx, now, "opened", None, {"world": world, "ledger": ledger_id})
 
-    def _set(self, tx: sa.Connection, **values: str | None) -> None:
-        tx.execute(sa.update(store.ledger).values(**values))
-
     def _refuse_stale(self, what: str, received: float) -> None:
         age = self._clock.elapsed() - received
         if not 0 <= age <= LISTING_FRESH_SECONDS:
@@ -288,25 +294,6 @@ class Ledger:
         paused = tx.execute(sa.select(store.ledger.c.paused)).scalar_one()
         if paused:
             raise Refused(f"paused: {paused}; budget_resume lets tickets go again", limit="paused")
-
-    def _refuse_unsettled(self, tx: sa.Connection, now: datetime) -> None:
-        row = tx.execute(sa.select(store.ledger)).one()
-        rival = moment(row.rival_at)
-        if rival is not None and rival > budget.window_start(now):
-            raise Refused(
-                f"another ledger started a session at {row.rival_at}: two ledgers cannot count "
-                "exactly; share one database (--state), or stop the other and wait a day",
-                limit="rival_ledger",
-            )
-        if row.ready_at is None:
-            first = moment(row.first_listing_at)
-            retry = (first + SETTLING).isoformat() if first else None
-            raise Refused(
-                "settling: a new ledger starts no session until two complete listings ten minutes "
-                f"apart; the first was at {row.first_listing_at}",
-                limit="settling",
-                retry_at=retry,
-            )
 
     def _refuse_existing_work(self, tx: sa.Connection, prepared: Prepared) -> None:
         """Let a branch be written directly only in a repository that this ledger has made."""
@@ -373,12 +360,14 @@ class Ledger:
         chain.append(tx, now, "held", ticket, data)
         return tickets.select(tx, store.tickets.c.id == ticket)[0]
 
-    def _end(self, tx: sa.Connection, ticket: str, outcome: Outcome, now: datetime) -> None:
+    def _end(self, tx: sa.Connection, ticket: Ticket, outcome: Outcome, now: datetime) -> None:
+        if outcome.state == "spent" and ticket.state == "held":
+            raise Refused(f"ticket {ticket.id} was never sent: it has no effect", limit="ticket")
         table = store.tickets.c
         result = dict(outcome.result)
         changed = tx.execute(
             sa.update(store.tickets)
-            .where(table.id == ticket, table.state.in_(tickets.OPEN))
+            .where(table.id == ticket.id, table.state.in_(tickets.OPEN))
             .values(
                 state=outcome.state,
                 ended_at=stamp(now),
@@ -389,9 +378,9 @@ class Ledger:
         if changed.rowcount != 1:
             return  # whoever found the evidence first has ended it; ends are final
         data = {"evidence": outcome.evidence, "result": result}
-        chain.append(tx, now, outcome.state, ticket, data)
+        chain.append(tx, now, outcome.state, ticket.id, data)
         if outcome.state == "spent":
-            counted.bind_effect(tx, tickets.select(tx, table.id == ticket)[0], outcome, now)
+            counted.bind_effect(tx, ticket, outcome, now)
 
     def _usage(self, tx: sa.Connection, now: datetime) -> Usage:
         open_tickets = tickets.select(tx, store.tickets.c.state.in_(tickets.OPEN))

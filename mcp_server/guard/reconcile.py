@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from mcp_server.guard.counted import Listing, RepositoryListing
 from mcp_server.guard.evidence import Outcome
 from mcp_server.guard.ledger import Ledger
-from mcp_server.guard.tickets import Ticket
+from mcp_server.guard.tickets import Ticket, session_key
 from mcp_server.models import Session
 
 APART = timedelta(minutes=10)
@@ -22,7 +22,7 @@ def reconcile_sessions(ledger: Ledger, listing: Listing) -> tuple[str, ...]:
     ledger.record_listing(listing)
     ledger.void_stale()
     ours = {
-        f"{session.marker.task_key}.a{session.marker.attempt}": session
+        session_key(session.marker): session
         for session in listing.sessions
         if session.mine and session.marker is not None and session.marker.ledger == ledger.id
     }
@@ -58,12 +58,15 @@ def _session_outcome(
 
 
 def _unexplained(sessions: Sequence[Session], ticket: Ticket, sent: datetime) -> bool:
-    """Whether a session without a marker could be this ticket's, its title lost or shown late."""
+    """Whether a session that no valid marker claims could be this ticket's, shown in part.
+
+    Its title may be lost or late, and without its source or branch its MAC does not fit either.
+    """
+    strange = [one for one in sessions if not one.mine and one.created_at > sent - SKEW]
     return any(
-        session.marker is None
-        and session.created_at > sent - SKEW
-        and session.repo in (ticket.repo, None)
-        for session in sessions
+        one.repo in (ticket.repo, None)
+        or (one.marker is not None and session_key(one.marker) == ticket.key)
+        for one in strange
     )
 
 

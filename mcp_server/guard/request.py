@@ -46,6 +46,13 @@ class Prepared:
         found = _REPO.match(self.path)
         return found[1] if found else None
 
+    def makes(self, repo: str) -> bool:
+        """Whether it creates the repository `repo`, as far as the request says: its name."""
+        owner, _, name = repo.partition("/")
+        return isinstance(self.body, bodies.CreateRepository) and bool(
+            owner and name == self.body.name
+        )
+
     @property
     def target(self) -> str | None:
         """The session, or the pull request as OWNER/NAME#NUMBER, that it concerns."""

@@ -10,7 +10,8 @@ import sqlalchemy as sa
 
 from mcp_server import store
 from mcp_server.guard.chain import moment
-from mcp_server.models import Lane
+from mcp_server.guard.evidence import Outcome
+from mcp_server.models import Lane, Marker
 
 TicketState = Literal["held", "sent", "spent", "released"]
 OPEN: tuple[TicketState, ...] = ("held", "sent")
@@ -37,6 +38,18 @@ class Ticket:
     evidence: str | None
     result: Mapping[str, Any]
     absent_since: datetime | None
+
+    def fits(self, outcome: Outcome) -> bool:
+        """Whether this can be how it ended: a repository made is the one that was held."""
+        if self.kind != "create_repository" or outcome.state != "spent":
+            return True
+        made = str(outcome.result["full_name"])
+        return self.repo is not None and made.casefold() == self.repo.casefold()
+
+
+def session_key(marker: Marker) -> str:
+    """Return the key of the ticket that a session with this marker was started under."""
+    return f"{marker.task_key}.a{marker.attempt}"
 
 
 def select(tx: sa.Connection, *where: sa.ColumnElement[bool]) -> tuple[Ticket, ...]:

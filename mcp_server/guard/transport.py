@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Protocol
 
@@ -27,6 +27,8 @@ SEND_TIMEOUT_SECONDS = 60.0
 # A longer wait than this parks the caller instead (facts/safety.md 5).
 LONGEST_RETRY_AFTER_SECONDS = 60.0
 _PASSING = frozenset({429, 500, 502, 503, 504})
+# All that a caller may say beside method, address and body.
+_HEADERS = ("accept", "accept-encoding", "content-type", "if-none-match", "user-agent")
 
 
 class Tickets(Protocol):
@@ -36,8 +38,11 @@ class Tickets(Protocol):
         """Commit `held` → `sent`, once, for exactly this request; else raise `Refused`."""
         ...
 
-    def record_outcome(self, ticket: str, outcome: Outcome) -> None:
-        """Record how the send ended; `unknown` leaves the ticket `sent`."""
+    def record_outcome(self, ticket: str, outcome: Outcome) -> Outcome:
+        """Record how the send ended; `unknown` leaves the ticket `sent`.
+
+        Returns the outcome as it was recorded: `unknown` where it does not fit the ticket.
+        """
         ...
 
 
@@ -87,10 +92,14 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
         rule = policy.decide(
             origin.service, request.method, path, query, dict(request.headers), body
         )
-        request.headers.update(origin.headers)
-        if rule.effect == "mutation":
-            return await self._mutate(origin, rule, request, path, body)
-        return await self._read(request)
+        leaving = _leaving(origin, request, body)
+        if rule.effect == "read":
+            return await self._read(leaving)
+        ticket = request.extensions.get("ticket")
+        if not isinstance(ticket, str):
+            raise Refused(f"{rule.kind} without a ticket never leaves", limit="ticket")
+        digest = policy.digest(origin.service, request.method, path, body)
+        return await self._mutate(ticket, digest, origin, rule, leaving)
 
     async def drain(self) -> None:
         """Wait until every mutation that has left has its outcome recorded."""
@@ -115,7 +124,7 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
         retrying = tenacity.AsyncRetrying(
             stop=tenacity.stop_after_attempt(READ_ATTEMPTS),
             wait=self._back_off,
-            retry=tenacity.retry_if_exception_type((httpx2.TransportError, TimeoutError))
+            retry=tenacity.retry_if_exception_type((httpx2.RequestError, TimeoutError))
             | tenacity.retry_if_result(_says_later),
             retry_error_callback=_last_word,
             sleep=self._sleep,
@@ -138,12 +147,14 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
     def retry_after(self, response: httpx2.Response) -> float | None:
         """Return the seconds a service asks for, from its number or its date; None: unsaid."""
         text = response.headers.get("retry-after", "")
-        if text.isdigit():
+        if text.isascii() and text.isdigit():
             return float(text)
         try:
             when = parsedate_to_datetime(text)
-        except ValueError:
+        except (ValueError, OverflowError):
             return None
+        if when.tzinfo is None:
+            when = when.replace(tzinfo=UTC)  # `-0000`: UTC, from a zone that is not told
         return max(0.0, (when - self._clock.now()).total_seconds())
 
     async def _sleep(self, seconds: float) -> None:
@@ -154,12 +165,8 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
         await self._clock.sleep_until(self._clock.now() + timedelta(seconds=seconds))
 
     async def _mutate(
-        self, origin: Origin, rule: Rule, request: httpx2.Request, path: str, body: bytes
+        self, ticket: str, digest: str, origin: Origin, rule: Rule, request: httpx2.Request
     ) -> httpx2.Response:
-        ticket = request.extensions.get("ticket")
-        if not isinstance(ticket, str):
-            raise Refused(f"{rule.kind} without a ticket never leaves", limit="ticket")
-        digest = policy.digest(origin.service, request.method, path, body)
         self._tickets.mark_sent(ticket, kind=rule.kind, digest=digest)
         # From here the work is the server's: whoever stops waiting does not stop the send.
         sending = asyncio.ensure_future(self._send(ticket, origin, rule, request))
@@ -191,8 +198,9 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
                 f"{rule.kind} was sent and its answer lost; ticket {ticket} stays open",
                 ticket=ticket,
             ) from error
-        outcome = evidence.judge(origin.service, rule.kind, response.status_code, body)
-        self._tickets.record_outcome(ticket, outcome)
+        outcome = self._tickets.record_outcome(
+            ticket, evidence.judge(origin.service, rule.kind, response.status_code, body)
+        )
         if outcome.state == "unknown":
             raise Ambiguous(
                 f"{rule.kind}: {outcome.evidence}; ticket {ticket} stays open", ticket=ticket
@@ -209,6 +217,18 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
 
     def _count(self, request: httpx2.Request) -> None:
         self.requests[request.url.host] = self.requests.get(request.url.host, 0) + 1
+
+
+def _leaving(origin: Origin, request: httpx2.Request, body: bytes) -> httpx2.Request:
+    """Build what leaves from what was judged, its key in it, and keep the key off the caller's.
+
+    A `Host` header, or the extensions `target` and `sni_hostname` (httpcore2 2.16, `_models.py`),
+    would send it elsewhere than its address says: none of them is taken over.
+    """
+    said = {name: request.headers[name] for name in _HEADERS if name in request.headers}
+    return httpx2.Request(
+        request.method, request.url, headers={**said, **origin.headers}, content=body or None
+    )
 
 
 def _says_later(response: httpx2.Response) -> bool:

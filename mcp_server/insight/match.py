@@ -83,6 +83,17 @@ _COMMON_WORDS = frozenset(
         "work worker "
     )
 )
+# Names of others that would read as theirs in a repository's name.
+_BRAND = re.compile(
+    r"\b(?:amazon|anthropic|apple|aws|azure|chatgpt|claude|codex|copilot|cursor|deepseek|facebook"
+    r"|gemini|github|gmail|google|gpt|hugging ?face|instagram|llama|microsoft|mistral|netflix"
+    r"|notion|nvidia|ollama|openai|qwen|reddit|slack|spotify|tiktok|twitter|vercel|vs ?code"
+    r"|whatsapp|youtube)\b",
+    re.IGNORECASE,
+)
+_TWINS_FROM = 90.0
+"""`fuzz.ratio` of two names from which they look alike: a changed letter, not another word."""
+
 _SAME = {"prs": "pr", "qrcode": "qr", "yt": "youtube", "i18n": "translation"}
 
 _NOT_SOFTWARE: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
@@ -168,16 +179,22 @@ def match(
     found.sort(key=lambda pair: (-pair[1].score, pair[0].repo.casefold()))
     verdict, reason = _decide(title, description, found[:1])
     nearest = tuple(candidate for _, candidate in found[:limit])
+    if verdict != "create":
+        return Match(candidates=nearest, decision=verdict, reason=reason)
     taken = [repository.repo for repository in repositories]
-    name = repository_name(_job(title, description), taken) if verdict == "create" else None
+    name = repository_name(_job(title, description), taken, foreign=_words_of_name(title))
+    if twin := _twin(name, taken):
+        reason = f"it would be called {name}, and {twin} is there"
+        return Match(candidates=nearest, decision="skip", reason=reason)
     return Match(candidates=nearest, decision=verdict, reason=reason, name=name)
 
 
-def repository_name(title: str, taken: Collection[str]) -> str:
+def repository_name(title: str, taken: Collection[str], *, foreign: Collection[str] = ()) -> str:
     """Return a free kebab-case name of two to five words, at most 50 characters.
 
     It says the job: a leading `owner/name`, brand or "Show HN" is left out, and so are letters
-    outside ASCII. `taken` holds bare or `owner/name` names, compared ignoring case as GitHub does.
+    outside ASCII. `taken` holds bare or `owner/name` names, compared ignoring case as GitHub does;
+    `foreign` are words of somebody else's product, which are left out too.
     """
     text = _LABEL.sub("", title)
     owned = _OWNER_AND_NAME.match(text)
@@ -186,11 +203,29 @@ def repository_name(title: str, taken: Collection[str]) -> str:
     elif brand := _BRAND_THEN_JOB.match(text):
         text = brand["job"]
     plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
+    plain = _BRAND.sub(" ", plain)
+    left_out = _EMPTY_WORDS | frozenset(foreign)
     words = [word[:_NAME_WORD_CHARACTERS] for word in _split(plain)]
-    telling = list(dict.fromkeys(word for word in words if word not in _EMPTY_WORDS))
+    telling = list(dict.fromkeys(word for word in words if word not in left_out))
     used = {name.split("/")[-1].casefold() for name in taken}
     names = (_joined(telling, ending) for ending in _endings(len(telling)))
     return next(name for name in names if name not in used)
+
+
+def _words_of_name(title: str) -> frozenset[str]:
+    """Return the words of a leading `owner/name`, together and apart; none for a headline."""
+    owned = _OWNER_AND_NAME.match(title)
+    if owned is None:
+        return frozenset()
+    names = owned[0].strip().split("/")
+    return frozenset(word for name in names for word in (*_split(name), name.lower()))
+
+
+def _twin(name: str, taken: Collection[str]) -> str | None:
+    """Return an existing name that a person would confuse with `name`; None without one."""
+    bare = {repo.split("/")[-1].casefold(): repo for repo in taken}
+    found = process.extractOne(name, list(bare), scorer=fuzz.ratio, score_cutoff=_TWINS_FROM)
+    return bare[found[0]] if found else None
 
 
 def _job(title: str, description: str) -> str:

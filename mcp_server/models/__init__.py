@@ -11,6 +11,7 @@ from mcp_server.models.budget import (
     Learnt,
     Paused,
     Release,
+    Verified,
 )
 from mcp_server.models.github import (
     ChangedFile,
@@ -107,5 +108,6 @@ __all__ = [
     "Updated",
     "Value",
     "Verdict",
+    "Verified",
     "utc",
 ]

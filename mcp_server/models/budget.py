@@ -52,6 +52,19 @@ class Event(Value):
     data: dict[str, Any]
 
 
+class Verified(Value):
+    """A ledger recomputed from its events: what agrees, and where it breaks first."""
+
+    agrees: bool = Field(description="chain, count, head and the derived tables all agree")
+    chain: bool = Field(description="every event's hash follows from the one before")
+    count: bool = Field(description="there are as many events as the head says")
+    head: bool = Field(description="the last event's hash is the head")
+    tables: bool = Field(description="tickets, sessions and repositories are as the events say")
+    events: int
+    first_bad_seq: int | None = Field(description="the first event changed or missing; None: none")
+    text: str
+
+
 class Learnt(Page):
     """What reconciling found out."""
 
@@ -69,3 +82,4 @@ class Events(Page):
     """A page of the ledger."""
 
     events: tuple[Event, ...]
+    verified: Verified | None = Field(default=None, description="None: was not asked for")

@@ -1,14 +1,19 @@
 """Tools about the allowance and the ledger."""
 
+import itertools
+from collections.abc import Iterator, Mapping, Set
 from datetime import timedelta
-from typing import Annotated
+from typing import Annotated, Any
 
+import sqlalchemy as sa
 from mcp_types import CallToolResult
 from pydantic import Field
 
-from mcp_server.guard import budget
+from mcp_server import store
+from mcp_server.errors import LedgerUnavailable
+from mcp_server.guard import budget, chain, integrity
 from mcp_server.guard.ledger import LISTING_FRESH_SECONDS
-from mcp_server.models import Budget, Events, Learnt, Paused
+from mcp_server.models import Budget, Event, Events, Learnt, Paused, Verified
 from mcp_server.services import Services
 from mcp_server.tools.result import answer
 
@@ -86,16 +91,106 @@ class BudgetTools:
 
     async def audit_events(
         self,
+        task: Annotated[
+            str | None,
+            Field(
+                min_length=1,
+                max_length=160,
+                description="only about this task key, session id, or owner/name#pull",
+            ),
+        ] = None,
+        verify: Annotated[
+            bool, Field(description="recompute the whole record first; some 20 µs an event")
+        ] = False,
         cursor: Annotated[str | None, Field(description="next_cursor of the page before")] = None,
     ) -> Annotated[CallToolResult, Events]:
-        """List the ledger's events, oldest first, 200 a page: tickets held, sent, ended, alarms."""
+        """List the ledger's events, oldest first, 200 a page: tickets held, sent, ended, alarms.
+
+        With `verify`, says whether chain, count and head agree, and which event breaks first;
+        events from there on are not listed.
+        """
+        verified = self._verified() if verify else None
         after = int(cursor) if cursor and cursor.isdigit() else 0
-        found = self._services.ledger.events(after=after, limit=MOST_EVENTS)
-        more = str(found[-1].seq) if len(found) == MOST_EVENTS else None
+        end = verified.first_bad_seq if verified else None
+        listed = self._about(task, end) if task else self._events(after, end)
+        page = tuple(itertools.islice((one for one in listed if one.seq > after), MOST_EVENTS))
+        more = str(page[-1].seq) if len(page) == MOST_EVENTS else None
         lines = [
-            f"{event.seq} {event.at:%H:%M:%S} {event.kind} {event.ticket or ''}" for event in found
+            f"{event.seq} {event.at:%H:%M:%S} {event.kind} {event.ticket or ''}" for event in page
         ]
-        return answer("\n".join(lines) or "no more events", Events(events=found, next_cursor=more))
+        found = Events(events=page, next_cursor=more, verified=verified)
+        said = [verified.text] if verified else []
+        return answer("\n".join([*said, *(lines or ["no more events"])]), found)
+
+    def _events(self, after: int, end: int | None) -> Iterator[Event]:
+        """Yield the events after `after`, and before `end` when there is one."""
+        while page := self._services.ledger.events(after=after, limit=MOST_EVENTS):
+            for event in page:
+                if end is not None and event.seq >= end:
+                    return
+                yield event
+            after = page[-1].seq
+
+    def _about(self, subject: str, end: int | None) -> Iterator[Event]:
+        """Yield the events about a task, session or pull request, and what it has made."""
+        names, tickets = {subject}, set[str]()
+        for event in self._events(0, end):
+            if event.kind == "held" and _concerns(event.data, names):
+                tickets.add(event.ticket or "")
+            if event.ticket in tickets:
+                names |= _made(event)
+            elif event.kind == "session_seen" and _concerns({"key": event.data["marker"]}, names):
+                names.add(event.data["id"])
+            elif names.isdisjoint((event.data.get("id"), event.data.get("session"))):
+                continue
+            yield event
+
+    def _verified(self) -> Verified:
+        ledger = self._services.ledger
+        with ledger._transaction() as tx:  # pyright: ignore[reportPrivateUsage] -- no public read of the whole record yet
+            return _verify(tx)
+
+
+def _concerns(data: Mapping[str, Any], names: Set[str]) -> bool:
+    """Whether a ticket is for one of `names`: keys begin with what they are for."""
+    key = str(data.get("key") or "")
+    starts = tuple(f"{name}{sign}" for name in names for sign in (".a", ":"))
+    return data.get("target") in names or key.startswith(starts)
+
+
+def _made(event: Event) -> set[str]:
+    """Return the session or repository that an ended ticket's result names."""
+    result: Mapping[str, Any] = event.data.get("result", {})
+    names = (str(result.get("name", "")), str(result.get("full_name", "")))
+    return {name.removeprefix("sessions/") for name in names if "/" in name}
+
+
+def _verify(tx: sa.Connection) -> Verified:
+    """Recompute chain, count, head and tables; reads every event twice at most."""
+    said = tx.execute(sa.select(store.ledger.c.events, store.ledger.c.head)).one()
+    there = tx.execute(sa.select(sa.func.count()).select_from(store.events)).scalar_one()
+    seq, last, why = 0, chain.GENESIS, ""
+    try:
+        for entry in chain.walk(tx):
+            seq, last = entry.seq, entry.hash
+        integrity.check(tx)
+    except LedgerUnavailable as error:
+        why = str(error)
+    whole, count, head = seq == there, there == said.events, last == said.head
+    bad = None if whole and there >= said.events else seq + 1
+    where = f"; the first bad event is {bad}" if bad else ""
+    return Verified(
+        agrees=not why,
+        chain=whole,
+        count=count,
+        head=head,
+        tables=not why or not (whole and count and head),
+        events=there,
+        first_bad_seq=bad,
+        text=f"NOT verified: {why}{where}"
+        if why
+        else f"verified: chain, count and head agree over {there} events",
+    )
 
 
 def _sentence(found: Budget) -> str:

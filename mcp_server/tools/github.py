@@ -11,13 +11,14 @@ from mcp_server.errors import BadArgument, Refused
 from mcp_server.guard.gate import gate
 from mcp_server.models import (
     CreatedRepository,
+    GateDecision,
     HealthReport,
     Merged,
     PullView,
     Repositories,
     Updated,
 )
-from mcp_server.perform import perform
+from mcp_server.perform import perform, settle_done
 from mcp_server.services import Services
 from mcp_server.tools.jules import MaxAge, Repo
 from mcp_server.tools.result import answer
@@ -88,6 +89,8 @@ class GitHubTools:
         services = self._services
         pull_evidence = await evidence.read_pull(services, repo, number)
         decision = gate(pull_evidence)
+        if pull_evidence.pull.merged:
+            return self._merged_before(repo, number, head_sha, decision)
         if pull_evidence.pull.head_sha != head_sha:
             raise Refused(
                 f"the head of {repo}#{number} is {pull_evidence.pull.head_sha} now: judge it anew",
@@ -118,6 +121,20 @@ class GitHubTools:
             decision=decision,
         )
         return answer(f"merged {repo}#{number} as {sha}", found)
+
+    def _merged_before(
+        self, repo: str, number: int, head_sha: str, decision: GateDecision
+    ) -> CallToolResult:
+        """Settle the ticket of a merge whose answer was lost: it is there to be seen."""
+        sha = settle_done(self._services, "merge_pull", f"{repo}#{number}@{head_sha}").get("sha")
+        found = Merged(
+            repo=repo,
+            number=number,
+            merged=True,
+            merge_sha=str(sha) if sha else None,
+            decision=decision,
+        )
+        return answer(f"{repo}#{number} is merged already", found)
 
     async def github_update_branch(
         self, repo: Repo, number: Number, head_sha: HeadSha

@@ -1,6 +1,7 @@
 """Tools over Jules: sources and sessions."""
 
 import hashlib
+import re
 from datetime import timedelta
 from typing import Annotated
 
@@ -10,7 +11,7 @@ from pydantic import Field
 from mcp_server import prompts
 from mcp_server.clients import jules as api
 from mcp_server.clients.jules import StartOptions
-from mcp_server.errors import BadArgument, Refused
+from mcp_server.errors import BadArgument, NotFound, Refused
 from mcp_server.guard import marker
 from mcp_server.guard.counted import Listing
 from mcp_server.guard.ledger import LISTING_FRESH_SECONDS
@@ -32,6 +33,10 @@ from mcp_server.tools.result import answer
 MOST_SESSIONS = 100
 MOST_ACTIVITIES = 50
 MOST_TEXT = 2_000
+# Jules says where its pull request is: only an address that names one on GitHub is looked up.
+_PULL = re.compile(
+    r"https://github\.com/([A-Za-z0-9-]+/(?!\.{1,2}/)[A-Za-z0-9._-]+)/pull/([0-9]{1,9})/?"
+)
 
 Repo = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]+/[A-Za-z0-9._-]+$", description="owner/name")]
 SessionId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$", description="id of a session")]
@@ -226,13 +231,15 @@ class JulesTools:
     ) -> Annotated[CallToolResult, Acted]:
         """Archive a finished session of ours, so that Jules' list stays clean.
 
-        Refused while it runs: archiving a running session pauses it for good.
+        Refused while it runs (archiving a running session pauses it for good) and while its pull
+        request is open, or cannot be read: it would be left to nobody.
         """
         session = await self._own(session_id)
         if session.archived:
             return _acted(session_id, "archived", Done(result={}, already=True))
         if session.state not in ("COMPLETED", "FAILED", "PAUSED"):
             raise Refused(f"session {session_id} is {session.state}: it still works", limit="state")
+        await self._refuse_open_pull(session)
 
         async def happened() -> bool:
             return (await self._services.jules.get_session(session_id)).archived
@@ -244,6 +251,22 @@ class JulesTools:
             happened=happened,
         )
         return _acted(session_id, "archived", done)
+
+    async def _refuse_open_pull(self, session: Session) -> None:
+        """Refuse a session whose pull request is open; what cannot be read is not known closed."""
+        if session.pull is None:
+            return
+        found = _PULL.fullmatch(session.pull.url)
+        if found is None:
+            raise Refused(f"{session.pull.url!r} cannot be read: left alone", limit="open_pull")
+        try:
+            pull = await self._services.github.get_pull(found[1], int(found[2]))
+        except NotFound as error:
+            raise Refused(
+                f"{session.pull.url} cannot be seen: its session is left alone", limit="open_pull"
+            ) from error
+        if pull.state == "open":
+            raise Refused(f"{session.pull.url} is open: merge or close it first", limit="open_pull")
 
     async def _own(self, session_id: str) -> Session:
         """Return a session of ours; somebody else's is left alone."""

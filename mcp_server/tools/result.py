@@ -46,12 +46,19 @@ def answering(
     @functools.wraps(tool)
     async def wrapped(*args: P.args, **kwargs: P.kwargs) -> CallToolResult:
         try:
-            return await tool(*args, **kwargs)
+            return _clean(redactor, await tool(*args, **kwargs))
         except FactoryError as error:
             LOGGER.info("tool refused or failed: %s", error)
             return _error(redactor, error)
 
     return wrapped
+
+
+def _clean(redactor: Redactor, result: CallToolResult) -> CallToolResult:
+    """Mask secrets that other people's words brought along; rare, so looked for in one pass."""
+    text = result.model_dump_json()
+    clean = redactor.text(text)
+    return result if clean == text else CallToolResult.model_validate_json(clean)
 
 
 def _error(redactor: Redactor, error: FactoryError) -> CallToolResult:

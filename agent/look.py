@@ -1,0 +1,125 @@
+"""One look at the world for all tasks at once, and what it says about each of them."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from agent.act import number_of
+from agent.lifecycle import Observation, Progress, Question
+from agent.tools import Tools
+from mcp_server.clock import Clock
+from mcp_server.models import (
+    Activities,
+    Budget,
+    PullView,
+    Session,
+    SessionDetail,
+    Sessions,
+    Sources,
+)
+
+# Activities are read only for sessions that have shown nothing for this long.
+QUIET_FOR = timedelta(minutes=10)
+# States in which a session has come to rest; its pull request is then what counts.
+AT_REST = frozenset({"COMPLETED", "FAILED", "PAUSED"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Look:
+    """One look at everything, for all tasks at once."""
+
+    now: datetime
+    sessions: dict[str, Session]
+    by_key: dict[str, Session]
+    budget: Budget
+
+
+class Watch:
+    """Looks through tools; remembers only that it has looked before."""
+
+    def __init__(self, tools: Tools, clock: Clock) -> None:
+        """Look through `tools`."""
+        self._tools = tools
+        self._clock = clock
+        self._looked = False
+
+    async def look(self) -> Look:
+        """Read the allowance and the sessions at work: two calls, however many tasks there are."""
+        budget = await self._tools.call("budget_status", Budget)
+        # Archived ones matter once, for adoption; later looks stay as small as what is at work.
+        sessions = await self._sessions(archived=not self._looked)
+        self._looked = True
+        return Look(
+            now=self._clock.now(),
+            sessions={session.id: session for session in sessions},
+            by_key={
+                session.marker.task_key: session
+                for session in sorted(sessions, key=attempt_of)
+                if session.marker is not None
+            },
+            budget=budget,
+        )
+
+    async def _sessions(self, *, archived: bool) -> list[Session]:
+        found: list[Session] = []
+        cursor: str | None = None
+        while True:
+            page = await self._tools.call(
+                "jules_list_sessions", Sessions, mine=True, archived=archived, cursor=cursor
+            )
+            found += page.sessions
+            cursor = page.next_cursor
+            if cursor is None:
+                return found
+
+    async def observe(self, progress: Progress, look: Look) -> Observation:
+        """Return what the world says about one task; reads more only where it must."""
+        session = look.sessions.get(progress.session_id or "")
+        if progress.ended:
+            return Observation(session=session)
+        if progress.session_id is None:
+            return Observation(has_source=await self._has_source(progress))
+        if session is None:
+            # Not among those at work: just started, or archived by somebody.
+            session = await self._one(progress.session_id)
+        seen = Observation(session=session)
+        if session.state in AT_REST and session.pull is not None:
+            view = await self._tools.call(
+                "github_get_pull", PullView, repo=session.repo, number=number_of(session.pull.url)
+            )
+            return replace(seen, pull=view.pull, decision=view.decision)
+        quiet = look.now - session.updated_at >= QUIET_FOR
+        if session.state in ("AWAITING_USER_FEEDBACK", "FAILED", "PAUSED") or quiet:
+            return await self._listen(seen, session)
+        return seen
+
+    async def _one(self, session_id: str) -> Session:
+        found = await self._tools.call("jules_get_session", SessionDetail, session_id=session_id)
+        return found.session
+
+    async def _has_source(self, progress: Progress) -> bool | None:
+        """Ask only for repositories just made: the plan leaves out old ones that are no source."""
+        if progress.repository_made_at is None:
+            return None
+        repo = progress.task.repo.lower()
+        found = await self._tools.call("jules_list_sources", Sources, query=repo, max_age=60)
+        return any(source.repo.lower() == repo for source in found.sources)
+
+    async def _listen(self, seen: Observation, session: Session) -> Observation:
+        page = await self._tools.call(
+            "jules_list_activities", Activities, session_id=session.id, last=20
+        )
+        agent = [item for item in page.activities if item.originator in ("agent", None)]
+        asked = [item for item in agent if item.kind == "agentMessaged"]
+        question = Question(activity_id=asked[-1].id, text=asked[-1].text) if asked else None
+        waiting = session.state == "AWAITING_USER_FEEDBACK"
+        return replace(
+            seen,
+            last_agent_at=agent[-1].at if agent else session.created_at,
+            last_agent_text=agent[-1].text if agent else "",
+            question=question if waiting else None,
+        )
+
+
+def attempt_of(session: Session) -> int:
+    """Return the attempt in a session's marker; 0 without one."""
+    return session.marker.attempt if session.marker else 0

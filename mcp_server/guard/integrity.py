@@ -1,0 +1,175 @@
+"""Whether a ledger fits together: its chain recomputed, its tables derived from it once more.
+
+What the events do not say is not checked: only which session is running, for the next listing
+shows it. Damage of the file's pages is `store.py`'s to find.
+"""
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import sqlalchemy as sa
+
+from mcp_server import store
+from mcp_server.errors import LedgerUnavailable
+from mcp_server.guard import chain, counted
+from mcp_server.guard.chain import Entry
+from mcp_server.models import utc
+
+Row = dict[str, Any]
+
+
+def check(tx: sa.Connection) -> None:
+    """Raise `LedgerUnavailable`, with the way out of it, unless the tables are as the events say.
+
+    Reads every event, at about 10 µs each: 15 ms after a day of 1,500, 5 s after a year of them.
+    """
+    derived = _Derived()
+    for entry in chain.walk(tx):
+        data = json.loads(entry.data)
+        _DERIVE.get(entry.kind, _nothing)(derived, entry, data)
+        derived.head |= {"events": entry.seq, "head": entry.hash}
+    if "ledger_id" not in derived.head:
+        raise _damage("its first event is gone")
+    for table, rows in (
+        (store.ledger, [derived.head]),
+        (store.tickets, derived.tickets.values()),
+        (store.sessions, derived.sessions.values()),
+        (store.repositories, derived.repositories.values()),
+    ):
+        _compare(tx, table, rows)
+
+
+@dataclass
+class _Derived:
+    """The rows of each table, as far as the events have been read."""
+
+    head: Row = field(default_factory=Row)
+    tickets: dict[str, Row] = field(default_factory=dict[str, Row])
+    sessions: dict[str, Row] = field(default_factory=dict[str, Row])
+    repositories: dict[str, Row] = field(default_factory=dict[str, Row])
+
+    def ticket(self, entry: Entry) -> Row:
+        if entry.ticket not in self.tickets:
+            raise _damage(f"event {entry.seq} is of no ticket")
+        return self.tickets[entry.ticket]
+
+
+def _nothing(derived: _Derived, entry: Entry, data: Mapping[str, Any]) -> None:
+    del derived, entry, data
+
+
+def _opened(derived: _Derived, entry: Entry, data: Mapping[str, Any]) -> None:
+    derived.head = {
+        "one": 1,
+        "schema_version": store.SCHEMA_VERSION,
+        "ledger_id": data["ledger"],
+        "world": data["world"],
+        "opened_at": entry.at,
+        "paused": None,
+        "first_listing_at": None,
+        "ready_at": None,
+        "rival_at": None,
+    }
+
+
+def _paused(derived: _Derived, _entry: Entry, data: Mapping[str, Any]) -> None:
+    derived.head["paused"] = data["reason"] or None
+
+
+def _settling(derived: _Derived, entry: Entry, _data: Mapping[str, Any]) -> None:
+    derived.head["first_listing_at"] = entry.at
+
+
+def _ready(derived: _Derived, entry: Entry, _data: Mapping[str, Any]) -> None:
+    derived.head["ready_at"] = entry.at
+
+
+def _alarm(derived: _Derived, _entry: Entry, data: Mapping[str, Any]) -> None:
+    if data["what"] == counted.RIVAL:
+        seen = derived.sessions[data["session"]]["created_at"]
+        derived.head["rival_at"] = max(derived.head["rival_at"] or "", seen)
+
+
+def _held(derived: _Derived, entry: Entry, data: Mapping[str, Any]) -> None:
+    ended = dict.fromkeys(("sent_at", "ended_at", "evidence", "result", "absent_since"))
+    ticket = {"id": entry.ticket, "state": "held", "held_at": entry.at, **ended, **data}
+    derived.tickets[str(entry.ticket)] = ticket
+
+
+def _sent(derived: _Derived, entry: Entry, _data: Mapping[str, Any]) -> None:
+    derived.ticket(entry).update(state="sent", sent_at=entry.at)
+
+
+def _absent(derived: _Derived, entry: Entry, _data: Mapping[str, Any]) -> None:
+    derived.ticket(entry)["absent_since"] = entry.at
+
+
+def _ended(derived: _Derived, entry: Entry, data: Mapping[str, Any]) -> None:
+    ticket, result = derived.ticket(entry), data["result"]
+    ticket.update(
+        state=entry.kind,
+        ended_at=entry.at,
+        evidence=data["evidence"],
+        result=chain.canonical(result),
+    )
+    if entry.kind == "spent" and ticket["kind"] == "start_session":
+        session_id = counted.session_id(result)
+        born = counted.born(
+            result.get("createTime"),
+            sent_at=chain.moment(ticket["sent_at"]),
+            now=utc(entry.at),
+        )
+        row = derived.sessions.setdefault(
+            session_id, {"id": session_id, "created_at": chain.stamp(born)}
+        )
+        row.update(
+            lane=ticket["lane"], ticket=entry.ticket, marker=ticket["key"], repo=ticket["repo"]
+        )
+
+
+def _session_seen(derived: _Derived, _entry: Entry, data: Mapping[str, Any]) -> None:
+    derived.sessions[data["id"]] = {
+        "id": data["id"],
+        "created_at": data["created_at"],
+        "lane": data["lane"],
+        "ticket": None,
+        "marker": data["marker"] if data["valid"] else None,
+        "repo": data["repo"],
+    }
+
+
+def _repository_seen(derived: _Derived, _entry: Entry, data: Mapping[str, Any]) -> None:
+    derived.repositories[data["repo"]] = dict(data)
+
+
+_DERIVE: Mapping[str, Callable[[_Derived, Entry, Mapping[str, Any]], None]] = {
+    "opened": _opened,
+    "paused": _paused,
+    "resumed": _paused,
+    "settling": _settling,
+    "ready": _ready,
+    "alarm": _alarm,
+    "held": _held,
+    "sent": _sent,
+    "absent": _absent,
+    "spent": _ended,
+    "released": _ended,
+    "session_seen": _session_seen,
+    "repository_seen": _repository_seen,
+}
+
+
+def _compare(tx: sa.Connection, table: sa.Table, rows: Iterable[Row]) -> None:
+    """Lay the derived rows beside the kept ones, in the columns that are derived."""
+    names = [column.name for column in table.columns if column.name != "running"]
+    derived = {tuple(row[name] for name in names) for row in rows}
+    kept = {tuple(row) for row in tx.execute(sa.select(*(table.c[name] for name in names)))}
+    if derived != kept:
+        strange = sorted(str(row[0]) for row in derived ^ kept)[0]
+        raise _damage(f"{table.name} is not what its events say, see {strange}")
+
+
+def _damage(what: str) -> LedgerUnavailable:
+    return LedgerUnavailable(f"the ledger does not fit together ({what}): {store.WAY_OUT}")
