@@ -16,6 +16,8 @@ LOOK_EVERY = timedelta(seconds=60)
 LOOK_WHEN_IDLE = timedelta(minutes=5)
 # Refusals that the same call will meet again, however often it is made.
 NEVER_AGAIN = frozenset({"tries", "messages", "foreign", "permission"})
+# And what an archive is refused for as long as nobody does something about it.
+NOT_TO_ARCHIVE = NEVER_AGAIN | {"open_pull", "state"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,8 +101,10 @@ class Execution:
             return
         may_start = look.now <= self._limits.last_useful_start
         self._begun, self._free = 0, look.budget.remaining
-        for key in list(self._tasks):
-            progress = self._adopt(self._tasks[key], look)
+        for known in list(self._tasks.values()):
+            if known.done:
+                continue
+            progress = self._adopt(known, look)
             try:
                 seen = await self._watch.observe(progress, look)
                 pull = seen.session.pull if seen.session else None
@@ -199,7 +203,7 @@ class Execution:
             self._keep(progress, status=action.status, reason=action.why)
             self._say(f"{action.status}: {progress.task.repo}: {progress.task.title}: {action.why}")
         elif action.kind == "nothing":
-            self._keep(progress, tidy=True)
+            self._keep(progress, tidy=True, left=action.why)
         elif action.kind == "wait":
             self._waits(progress, action)
         else:
@@ -222,9 +226,7 @@ class Execution:
         try:
             result = await self._actor.act(progress, action, self._clock.now())
         except ToolFailed as error:
-            if error.limit not in NEVER_AGAIN:
-                raise
-            self._keep(progress, status="parked", reason=f"{action.kind}: {error}")
+            self._forbidden(progress, action, error)
             return
         self._keep(progress, **result)
         if result.get("archived"):
@@ -232,10 +234,22 @@ class Execution:
         if action.kind not in ("archive", "update_branch"):
             self._say(f"{action.kind}: {progress.task.repo}: {action.why}")
 
+    def _forbidden(self, progress: Progress, action: Action, error: ToolFailed) -> None:
+        """Take a refusal that will not change as the end of the matter; raise any other."""
+        if action.kind == "archive":
+            if error.limit not in NOT_TO_ARCHIVE:
+                raise error
+            self._keep(progress, tidy=True, left=str(error))
+        elif error.limit in NEVER_AGAIN:
+            self._keep(progress, status="parked", reason=f"{action.kind}: {error}")
+        else:
+            raise error
+
     def _keep(self, progress: Progress, **changes: object) -> Progress:
         kept = progress.model_copy(update=changes)
         self._tasks[kept.task.key] = kept
-        self._state.save(kept)
+        if kept != progress:
+            self._state.save(kept)
         return kept
 
     def _error(self, where: str, error: ToolFailed) -> None:

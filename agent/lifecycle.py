@@ -62,6 +62,8 @@ class Progress(Value):
     waits_since: AwareDatetime | None = None
     archived: bool = False
     tidy: bool = False
+    # Why its session was not archived although the task has its end.
+    left: str = ""
 
     @property
     def ended(self) -> bool:
@@ -165,10 +167,10 @@ def _after_the_end(progress: Progress, seen: Observation) -> Action:
     session = seen.session
     if progress.archived or session is None or session.archived:
         return Action(kind="nothing")
-    # Its pull request may still be open: archiving would leave it to nobody.
-    orphan = session.pull is not None and progress.status in ("parked", "failed")
-    if orphan or session.state not in _QUIET:
-        return Action(kind="nothing", why="its session is left as it is")
+    if session.state not in _QUIET:
+        return Action(kind="nothing", why=f"it is {session.state}")
+    if session.pull is not None and progress.status in ("parked", "failed"):
+        return Action(kind="nothing", why="its pull request waits for a person")
     return Action(kind="archive", why=f"the task is {progress.status}")
 
 

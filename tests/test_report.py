@@ -114,7 +114,7 @@ def test_a_small_day_as_markdown() -> None:
 - marker that is not ours
 - me/lib: why lib
 - me/late-app: why late-app
-- 1 starts are in doubt and keep their units until a listing settles them
+- 1 start is in doubt and keeps its unit until a listing settles it
 
 ## Review before anything is published
 
@@ -234,7 +234,7 @@ def test_what_a_person_must_see_is_listed() -> None:
             "marker that is not ours",
             "me/lib: why lib",
             "me/late-app: why late-app",
-            "1 starts are in doubt and keep their units until a listing settles them",
+            "1 start is in doubt and keeps its unit until a listing settles it",
         )
     )
     assert told.review_before_public == ("me/late-app", "me/new-app")

@@ -170,7 +170,7 @@ def build_report(plan: Plan, discovery: Discovery, ending: Ending) -> Report:
         review_before_public=tuple(sorted(one.task.repo for one in made)),
         archived=tuple(ending.archived),
         errors=tuple(ending.errors),
-        notes=plan.notes,
+        notes=(*plan.notes, *_left(ending.tasks)),
         requests=ending.budget.requests,
     )
 
@@ -182,10 +182,22 @@ def _needs_a_person(progress: Progress) -> bool:
     )
 
 
+def _left(tasks: Sequence[Progress]) -> tuple[str, ...]:
+    """Return a line for every session that was not archived although its task has its end."""
+    return tuple(
+        f"session {one.session_id} of {one.task.repo} is not archived: {one.left}"
+        for one in tasks
+        if one.left and one.session_id is not None
+    )
+
+
 def _doubts(held: int) -> tuple[str, ...]:
     if not held:
         return ()
-    return (f"{held} starts are in doubt and keep their units until a listing settles them",)
+    starts = "1 start is in doubt and keeps its unit" if held == 1 else (
+        f"{held} starts are in doubt and keep their units"
+    )
+    return (f"{starts} until a listing settles it",)
 
 
 def _allowance(budget: Budget) -> Allowance:
