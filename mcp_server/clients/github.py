@@ -9,13 +9,13 @@ from typing import Any, Literal, cast
 
 import httpx2
 
-from mcp_server.clients.wire import Answer, Wire, get_json, read, send
+from mcp_server.clients.wire import Answer, Timestamp, Wire, get_json, read, send
 from mcp_server.clock import Clock
 from mcp_server.errors import NotFound, Unreadable
 from mcp_server.guard import bodies
 from mcp_server.guard.counted import RepositoryListing
 from mcp_server.guard.request import Prepared
-from mcp_server.models import ChangedFile, Check, PullRequest, Repository, utc
+from mcp_server.models import ChangedFile, Check, PullRequest, Repository
 
 HEADERS = {
     "accept": "application/vnd.github+json",
@@ -40,8 +40,8 @@ class _Repository(Wire):
     topics: tuple[str, ...] = ()
     license: _License | None = None
     default_branch: str = "main"
-    created_at: str
-    pushed_at: str | None = None
+    created_at: Timestamp
+    pushed_at: Timestamp | None = None
     open_issues_count: int = 0
 
 
@@ -72,8 +72,8 @@ class _Pull(Wire):
     head: _Ref
     mergeable: bool | None = None
     mergeable_state: str = "unknown"
-    created_at: str
-    updated_at: str
+    created_at: Timestamp
+    updated_at: Timestamp
 
 
 class _App(Wire):
@@ -272,8 +272,8 @@ def repository(raw: object) -> Repository:
         topics=wire.topics,
         license=wire.license.spdx_id if wire.license else None,
         default_branch=wire.default_branch,
-        created_at=utc(wire.created_at),
-        pushed_at=utc(wire.pushed_at) if wire.pushed_at else None,
+        created_at=wire.created_at,
+        pushed_at=wire.pushed_at,
         open_issues=wire.open_issues_count,
     )
 
@@ -297,8 +297,8 @@ def pull_request(repo: str, raw: object) -> PullRequest:
         head_sha=wire.head.sha,
         mergeable=wire.mergeable,
         mergeable_state=wire.mergeable_state,
-        created_at=utc(wire.created_at),
-        updated_at=utc(wire.updated_at),
+        created_at=wire.created_at,
+        updated_at=wire.updated_at,
     )
 
 

@@ -10,13 +10,13 @@ from typing import Any
 
 import httpx2
 
-from mcp_server.clients.wire import Answer, Wire, get_json, read, send
+from mcp_server.clients.wire import Answer, Timestamp, Wire, get_json, read, send
 from mcp_server.clock import Clock
 from mcp_server.errors import Unreadable
 from mcp_server.guard import bodies, budget, marker
 from mcp_server.guard.counted import Listing
 from mcp_server.guard.request import Prepared
-from mcp_server.models import Activity, PullOutput, Session, Source, utc
+from mcp_server.models import Activity, PullOutput, Session, Source
 
 PAGE_SIZE = "100"
 ALL_SESSIONS = "archived = true OR archived = false"
@@ -76,8 +76,8 @@ class _Session(Wire):
     title: str = ""
     state: str = "QUEUED"
     url: str = ""
-    createTime: str
-    updateTime: str | None = None
+    createTime: Timestamp
+    updateTime: Timestamp | None = None
     sourceContext: _Context | None = None
     outputs: tuple[_Output, ...] = ()
     archived: bool = False
@@ -114,7 +114,7 @@ class _Event(Wire):
 class _Activity(Wire):
     name: str = ""
     id: str = ""
-    createTime: str
+    createTime: Timestamp
     originator: str | None = None
     description: str = ""
     artifacts: tuple[Mapping[str, Any], ...] = ()
@@ -207,14 +207,13 @@ class JulesClient:
         branch = context.githubRepoContext.startingBranch if context.githubRepoContext else None
         pulls = [output.pullRequest for output in wire.outputs if output.pullRequest]
         pull = pulls[0] if pulls else None
-        created = utc(wire.createTime)
         return Session(
             id=wire.name.removeprefix("sessions/"),
             title=wire.title,
             state=wire.state,
             url=wire.url,
-            created_at=created,
-            updated_at=utc(wire.updateTime) if wire.updateTime else created,
+            created_at=wire.createTime,
+            updated_at=wire.updateTime or wire.createTime,
             repo=repo,
             branch=branch,
             archived=wire.archived,
@@ -277,7 +276,7 @@ def activity(raw: object) -> Activity:
     text = next((word for word in words if word), wire.description)
     return Activity(
         id=wire.id or wire.name.rpartition("/")[2],
-        at=utc(wire.createTime),
+        at=wire.createTime,
         kind=kind,
         originator=wire.originator,
         text=" ".join(part for part in (event.title, text) if part),

@@ -7,13 +7,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from email.utils import parsedate_to_datetime
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import httpx2
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
 from mcp_server.errors import BadArgument, NotFound, Refused, SettingsError, Unavailable, Unreadable
 from mcp_server.guard.request import Prepared
+from mcp_server.models import utc
 
 
 class Wire(BaseModel):
@@ -23,6 +24,20 @@ class Wire(BaseModel):
 
 
 W = TypeVar("W", bound=Wire)
+
+
+def _time(raw: object) -> datetime:
+    if not isinstance(raw, str):
+        raise ValueError("no time")
+    when = utc(raw)
+    # The zero of a service's clock parses too; near either end no window can be counted.
+    if when.tzinfo is None or not 2000 <= when.year < 9999:
+        raise ValueError("no time of ours")
+    return when
+
+
+# A time as services write it; anything else makes the answer unreadable.
+Timestamp = Annotated[datetime, BeforeValidator(_time)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,9 +92,12 @@ def parse(response: httpx2.Response) -> Answer:
 def date_of(response: httpx2.Response) -> datetime:
     """Return the service's own clock; an answer without one cannot be counted by."""
     try:
-        return parsedate_to_datetime(response.headers["date"])
-    except (KeyError, ValueError) as error:
+        date = parsedate_to_datetime(response.headers["date"])
+    except (KeyError, ValueError, OverflowError) as error:
         raise Unreadable(f"{_place(response)} sent no usable Date header") from error
+    if date.tzinfo is None or not 2000 <= date.year < 9999:  # `-0000`: a time of unknown zone
+        raise Unreadable(f"{_place(response)} sent a Date that nothing can be counted by")
+    return date
 
 
 def error_of(response: httpx2.Response) -> Exception:

@@ -15,7 +15,7 @@ from mcp_server import store
 from mcp_server.errors import LedgerUnavailable
 from mcp_server.guard import chain, counted
 from mcp_server.guard.chain import Entry
-from mcp_server.models import utc
+from mcp_server.models import Verified, utc
 
 Row = dict[str, Any]
 
@@ -39,6 +39,34 @@ def check(tx: sa.Connection) -> None:
         (store.repositories, derived.repositories.values()),
     ):
         _compare(tx, table, rows)
+
+
+def verify(tx: sa.Connection) -> Verified:
+    """Recompute chain, count, head and tables, and say which is wrong; reads every event twice."""
+    said = tx.execute(sa.select(store.ledger.c.events, store.ledger.c.head)).one()
+    there = tx.execute(sa.select(sa.func.count()).select_from(store.events)).scalar_one()
+    seq, last, why = 0, chain.GENESIS, ""
+    try:
+        for entry in chain.walk(tx):
+            seq, last = entry.seq, entry.hash
+        check(tx)
+    except LedgerUnavailable as error:
+        why = str(error)
+    whole, count, head = seq == there, there == said.events, last == said.head
+    bad = None if whole and there >= said.events else seq + 1
+    where = f"; the first bad event is {bad}" if bad else ""
+    return Verified(
+        agrees=not why,
+        chain=whole,
+        count=count,
+        head=head,
+        tables=not why or not (whole and count and head),
+        events=there,
+        first_bad_seq=bad,
+        text=f"NOT verified: {why}{where}"
+        if why
+        else f"verified: chain, count and head agree over {there} events",
+    )
 
 
 @dataclass

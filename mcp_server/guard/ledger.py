@@ -22,7 +22,7 @@ from mcp_server.guard.counted import Listing, RepositoryListing
 from mcp_server.guard.evidence import Outcome
 from mcp_server.guard.request import Prepared
 from mcp_server.guard.tickets import Ticket
-from mcp_server.models import Event, Lane
+from mcp_server.models import Event, Lane, Verified
 
 _COUNTED = frozenset({"start_session", "create_repository"})
 _FIRST_COMMIT = frozenset({"create_tree", "create_commit", "move_branch"})
@@ -260,6 +260,11 @@ class Ledger:
         """Return events in order, those with `seq` above `after`."""
         with self._transaction() as tx:
             return chain.read(tx, after=after, limit=limit)
+
+    def verify(self) -> Verified:
+        """Recompute the whole record and say whether it agrees with itself."""
+        with self._transaction() as tx:
+            return integrity.verify(tx)
 
     # Inside a transaction
 

@@ -5,15 +5,12 @@ from collections.abc import Iterator, Mapping, Set
 from datetime import timedelta
 from typing import Annotated, Any
 
-import sqlalchemy as sa
 from mcp_types import CallToolResult
 from pydantic import Field
 
-from mcp_server import store
-from mcp_server.errors import LedgerUnavailable
-from mcp_server.guard import budget, chain, integrity
+from mcp_server.guard import budget
 from mcp_server.guard.ledger import LISTING_FRESH_SECONDS
-from mcp_server.models import Budget, Event, Events, Learnt, Paused, Verified
+from mcp_server.models import Budget, Event, Events, Learnt, Paused
 from mcp_server.services import Services
 from mcp_server.tools.result import answer
 
@@ -109,7 +106,7 @@ class BudgetTools:
         With `verify`, says whether chain, count and head agree, and which event breaks first;
         events from there on are not listed.
         """
-        verified = self._verified() if verify else None
+        verified = self._services.ledger.verify() if verify else None
         after = int(cursor) if cursor and cursor.isdigit() else 0
         end = verified.first_bad_seq if verified else None
         listed = self._about(task, end) if task else self._events(after, end)
@@ -145,11 +142,6 @@ class BudgetTools:
                 continue
             yield event
 
-    def _verified(self) -> Verified:
-        ledger = self._services.ledger
-        with ledger._transaction() as tx:  # pyright: ignore[reportPrivateUsage] -- no public read of the whole record yet
-            return _verify(tx)
-
 
 def _concerns(data: Mapping[str, Any], names: Set[str]) -> bool:
     """Whether a ticket is for one of `names`: keys begin with what they are for."""
@@ -163,34 +155,6 @@ def _made(event: Event) -> set[str]:
     result: Mapping[str, Any] = event.data.get("result", {})
     names = (str(result.get("name", "")), str(result.get("full_name", "")))
     return {name.removeprefix("sessions/") for name in names if "/" in name}
-
-
-def _verify(tx: sa.Connection) -> Verified:
-    """Recompute chain, count, head and tables; reads every event twice at most."""
-    said = tx.execute(sa.select(store.ledger.c.events, store.ledger.c.head)).one()
-    there = tx.execute(sa.select(sa.func.count()).select_from(store.events)).scalar_one()
-    seq, last, why = 0, chain.GENESIS, ""
-    try:
-        for entry in chain.walk(tx):
-            seq, last = entry.seq, entry.hash
-        integrity.check(tx)
-    except LedgerUnavailable as error:
-        why = str(error)
-    whole, count, head = seq == there, there == said.events, last == said.head
-    bad = None if whole and there >= said.events else seq + 1
-    where = f"; the first bad event is {bad}" if bad else ""
-    return Verified(
-        agrees=not why,
-        chain=whole,
-        count=count,
-        head=head,
-        tables=not why or not (whole and count and head),
-        events=there,
-        first_bad_seq=bad,
-        text=f"NOT verified: {why}{where}"
-        if why
-        else f"verified: chain, count and head agree over {there} events",
-    )
 
 
 def _sentence(found: Budget) -> str:
