@@ -55,7 +55,7 @@ def test_a_session_without_a_usable_time_is_unreadable(created: object):
 
 @pytest.mark.parametrize("digits", ["", ".1", ".123", ".123456", ".123456789"])
 def test_times_with_any_number_of_digits_are_read(digits: str):
-    """facts/jules-api.md 2.4: 0, 3, 6 or 9 of them."""
+    """facts/jules-api.md 2.6: 0, 3, 6 or 9 of them."""
     created = f"2026-11-22T00:00:00{digits}Z"
     found = run_virtual(client(lambda _: listed(DATE, created)).list_sessions())
     assert found.sessions[0].created_at.isoformat()[:19] == "2026-11-22T00:00:00"

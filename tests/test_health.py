@@ -94,13 +94,20 @@ def test_a_missing_part_costs_points_and_is_shown(
 
 @pytest.mark.parametrize(
     "changes",
-    [{"paths": ()}, {"paths": None, "empty": True}, {"paths": ("README.md", ".gitignore")}],
+    [{"paths": ()}, {"paths": ("README.md", ".gitignore")}],
 )
-def test_an_empty_or_skeletal_repository_is_initialised(changes: dict[str, object]) -> None:
+def test_a_skeletal_repository_is_initialised(changes: dict[str, object]) -> None:
     """REQUEST.md, the standard's section 1."""
     health = score(facts(readme_bytes=None, ci_conclusion=None, **changes))
     assert health.improvement == "initialise"
     assert health.has_ci is False
+
+
+def test_a_repository_without_a_commit_is_left_out_with_what_to_do() -> None:
+    """facts/jules-api.md 3: the starting branch must exist."""
+    health = score(facts(paths=None, empty=True, readme_bytes=None, ci_conclusion=None))
+    assert health.improvement is None
+    assert "push a first one" in (health.left_out or "")
 
 
 def test_a_repository_of_texts_is_not_taken_for_empty() -> None:

@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.planner.optimize import CYCLE, choose
+from agent.planner.optimize import CYCLE, TITLES, choose
 from agent.planner.split import PlanningSettings
+from mcp_server.insight.health import IMPROVEMENTS
 from mcp_server.models import Health
 from mcp_server.prompts import load
 
@@ -104,3 +105,8 @@ def test_every_further_improvement_is_a_prompt() -> None:
     """What is planned can be sent."""
     for name in CYCLE:
         assert load(name).variables == {"repo", "evidence"}
+
+
+def test_every_improvement_has_its_title() -> None:
+    """A plan must not fail on a word that health knows."""
+    assert set(TITLES) == {*CYCLE, *IMPROVEMENTS.values(), "initialise"}

@@ -416,7 +416,7 @@ def test_the_full_portfolio_is_uneven_as_the_mix_says() -> None:
         }, 1 - with_ci / len(live)
 
     counts, without_ci = visit(play, seed=3, size=FULL)
-    assert counts == {"all": 120, "empty": 3, "archived": 5, "forks": 5, "stale": 10}
+    assert counts == {"all": 120, "empty": 3, "archived": 5, "forks": 5, "stale": 3}
     assert 0.04 < without_ci < 0.17
 
 

@@ -12,6 +12,16 @@ from mcp_server.models import Health, Value
 CYCLE = ("tests", "docs", "readme", "bugs", "refactor")
 """Further improvements, in this order where health prefers none of them."""
 
+TITLES = {
+    "bugs": "Find and mend bugs",
+    "docs": "Improve the documentation",
+    "initialise": "Initialise",
+    "readme": "Improve the README",
+    "refactor": "Refactor",
+    "tests": "Add tests",
+}
+"""What a session with each improvement's prompt is called."""
+
 
 class Improvement(Value):
     """One improvement of one repository; `improvement` names a prompt of prompts/jules."""

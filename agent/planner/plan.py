@@ -11,7 +11,7 @@ from typing import Self
 
 from pydantic import AwareDatetime, Field, model_validator
 
-from agent.planner.optimize import Choice, Improvement, choose
+from agent.planner.optimize import TITLES, Choice, Improvement, choose
 from agent.planner.rules import JudgedIdea, Rejection, judge
 from agent.planner.split import PlanningSettings, Split, scaled, split, startable
 from mcp_server.models import Budget, Discovery, Health, Idea, Lane, Match, Repository, Value
@@ -157,7 +157,7 @@ def _care_task(date: str, chosen: Improvement) -> Task:
         key=task_key(date, "optimize", chosen.repo, chosen.improvement),
         lane="optimize",
         repo=chosen.repo,
-        title=f"Improve {chosen.improvement}: {chosen.repo}",
+        title=f"{TITLES[chosen.improvement]}: {chosen.repo}",
         prompt=chosen.improvement,
         variables={
             "repo": chosen.repo,

@@ -194,8 +194,10 @@ def _left(tasks: Sequence[Progress]) -> tuple[str, ...]:
 def _doubts(held: int) -> tuple[str, ...]:
     if not held:
         return ()
-    starts = "1 start is in doubt and keeps its unit" if held == 1 else (
-        f"{held} starts are in doubt and keep their units"
+    starts = (
+        "1 start is in doubt and keeps its unit"
+        if held == 1
+        else (f"{held} starts are in doubt and keep their units")
     )
     return (f"{starts} until a listing settles it",)
 

@@ -91,6 +91,9 @@ def _left_out(repository: Repository) -> str | None:
         return "archived: nothing can be pushed"
     if repository.fork:
         return "a fork: its upstream decides"
+    if repository.empty:
+        # A session starts from a branch, and there is none (facts/jules-api.md 3).
+        return "no commit yet: push a first one, a README will do, and it is initialised"
     return None
 
 

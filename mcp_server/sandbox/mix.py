@@ -96,6 +96,8 @@ class Size:
     empty: int = 1
     archived: int = 1
     forks: int = 1
+    # Nothing but a README, a licence and CI: what asks to be initialised.
+    skeletons: int = 0
     stale_pulls: int = 1
     concurrent: int = 15
     cap_enforced: bool = True
@@ -114,7 +116,8 @@ FULL = Size(
     empty=3,
     archived=5,
     forks=5,
-    stale_pulls=10,
+    skeletons=2,
+    stale_pulls=3,
 )
 
 # SMALL where nothing goes wrong by chance and nobody else takes part: for tests of one thing.

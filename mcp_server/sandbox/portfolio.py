@@ -97,11 +97,12 @@ def _maker(github: GitHub, index: int, name: str, seed: int, size: Size) -> Call
     odds = size.odds
     _, purpose, topics = SUBJECTS[index % 24]
     _, intro, topic, language, ending = _kind(index)
-    # The last ones of the list are the odd ones: empty, then archived, then forks.
+    # The last ones of the list are the odd ones: empty, then archived, then forks, then skeletons.
     place = size.repositories - 1 - index
     empty = place < size.empty
     archived = size.empty <= place < size.empty + size.archived
     fork = 0 <= place - size.empty - size.archived < size.forks
+    skeleton = 0 <= place - size.empty - size.archived - size.forks < size.skeletons
 
     def lacks(share: float, what: str) -> bool:
         return draw(seed, what, name) < share
@@ -118,7 +119,8 @@ def _maker(github: GitHub, index: int, name: str, seed: int, size: Size) -> Call
         repo.language, repo.fork = language, fork
         repo.topics = [] if lacks(odds.without_topics, "topics") else sorted((topic, *topics))
         if not empty:
-            files = _files(name, f"{intro} {purpose}.", ending, lacks, size)
+            about = f"{intro} {purpose}."
+            files = _skeleton(name, about) if skeleton else _files(name, about, ending, lacks, size)
             commit = github.commit(repo, None, files, "Initial commit", AUTHOR)
             github.push(repo, repo.default_branch, commit)
         repo.archived = archived
@@ -142,6 +144,11 @@ def _files(
         (0.0, ".gitignore", "build/\n.env\n"),
     )
     return {path: text for share, path, text in all_files if not lacks(share, path)}
+
+
+def _skeleton(name: str, about: str) -> dict[str, str]:
+    readme = f"# {name}\n\n{about}\n"
+    return {"README.md": readme, "LICENSE": LICENCE, f"{WORKFLOWS}ci.yml": CI_YML}
 
 
 def _stale_pull(github: GitHub, full_name: str) -> Callable[[], None]:
