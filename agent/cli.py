@@ -9,7 +9,7 @@ from typing import Annotated, Literal, cast
 
 import typer
 
-from agent import cli_day
+from agent import cli_day, cli_sandbox
 from agent.cli_world import REFUSED, USAGE, Repo, WorldOptions, exit_for, say, world_command
 from mcp_server.errors import (
     BadArgument,
@@ -178,6 +178,7 @@ def call(
 
 for command in cli_day.COMMANDS:
     app.command()(world_command(command))
+app.add_typer(cli_sandbox.app, name="sandbox")
 
 
 def main() -> None:

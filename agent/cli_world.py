@@ -9,7 +9,7 @@ import sys
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 import typer
 
@@ -21,6 +21,16 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 BUG, USAGE, REFUSED = 1, 2, 7
 Repo = Annotated[str | None, typer.Argument(help="owner/name", metavar="[REPO]")]
+Seed = Annotated[int, typer.Option(help="Seed of the sandbox world.")]
+Faults = Annotated[str, typer.Option(help="Weather of the sandbox: none, weather or storm.")]
+Recorded = Annotated[
+    Path | None, typer.Option("--sites", help="Recorded trend sites to serve in the sandbox.")
+]
+WorldSize = Annotated[
+    Literal["small", "full"],
+    typer.Option(help="Of the sandbox: 15 repositories and 12 sessions a day, or 120 and 100."),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
 # What a stranger's title could move a terminal's cursor with.
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
@@ -32,16 +42,16 @@ class WorldOptions:
     sandbox: Annotated[
         bool, typer.Option("--sandbox", help="The built-in world; needs no key.")
     ] = False
-    seed: Annotated[int, typer.Option(help="Seed of the sandbox world.")] = 7
-    faults: Annotated[str, typer.Option(help="Weather of the sandbox: none, weather or storm.")] = (
-        "none"
-    )
-    sites: Annotated[
-        Path | None, typer.Option("--sites", help="Recorded trend sites to serve in the sandbox.")
+    seed: Seed = 7
+    faults: Faults = "none"
+    sites: Recorded = None
+    size: WorldSize = "full"
+    world: Annotated[
+        str | None, typer.Option(help="Address of a served sandbox (agent sandbox serve) to join.")
     ] = None
     server: Annotated[str | None, typer.Option(help="URL of a running server to talk to.")] = None
     state: Annotated[str | None, typer.Option("--state", help="Database, sqlite:///PATH.")] = None
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False
+    as_json: AsJson = False
     log_level: Annotated[str, typer.Option(help="Least level of log lines on stderr.")] = "WARNING"
 
     def within(self, work: Callable[["Wired"], Awaitable[T]]) -> T:
@@ -57,6 +67,8 @@ class WorldOptions:
             seed=self.seed,
             faults=self.faults,
             sites=self.sites,
+            size=self.size,
+            world=self.world,
             server=self.server,
             state=self.state,
         )

@@ -1,6 +1,7 @@
 """The fourth phase, a controller: look at the world, decide for every task, act, look again."""
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -28,6 +29,20 @@ class Limits:
     deadline: datetime
 
 
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What a run came to; `unstarted` planned tasks found no unit or no time."""
+
+    tasks: tuple[Progress, ...]
+    unstarted: int = 0
+    archived: tuple[str, ...] = ()
+    errors: tuple[str, ...] = ()
+
+
+class _Overruled(Exception):
+    """Somebody has changed the task meanwhile: what was decided about it is void."""
+
+
 class Execution:
     """Brings tasks to their ends."""
 
@@ -50,13 +65,13 @@ class Execution:
         self._actor = Actor(tools)
         self._watch = Watch(tools, clock)
         self._tasks: dict[str, Progress] = {}
+        self._may_start = False
         self._begun = 0
         self._free = 0
-        self.unstarted = 0
-        self.archived: list[str] = []
-        self.errors: list[str] = []
+        self._archived: list[str] = []
+        self._errors: list[str] = []
 
-    async def run(self, tasks: Sequence[Progress]) -> tuple[Progress, ...]:
+    async def run(self, tasks: Sequence[Progress]) -> Outcome:
         """Work until every task has its end, nothing more can start, or the deadline."""
         self._tasks = {one.task.key: one for one in tasks}
         while True:
@@ -70,8 +85,14 @@ class Execution:
             at_work = any(_started(one) and not one.done for one in self._tasks.values())
             pause = LOOK_EVERY if at_work else LOOK_WHEN_IDLE
             await self._clock.sleep_until(min(now + pause, self._limits.deadline))
-        self._skip_unstarted()
-        return tuple(self._tasks.values())
+        unstarted = [one for one in self._tasks.values() if not one.ended and not _started(one)]
+        skipped = [self._skip(one) for one in unstarted]
+        return Outcome(
+            tasks=tuple(self._tasks.values()),
+            unstarted=skipped.count(True),
+            archived=tuple(self._archived),
+            errors=tuple(self._errors),
+        )
 
     def _settled(self, progress: Progress) -> bool:
         if progress.done:
@@ -81,16 +102,15 @@ class Execution:
         unneeded = progress.task.spare and (self._free <= 0 or bool(progress.reason))
         return unneeded or self._clock.now() > self._limits.last_useful_start
 
-    def _skip_unstarted(self) -> None:
-        for progress in list(self._tasks.values()):
-            if progress.ended or _started(progress):
-                continue
-            if progress.task.spare:
-                self._keep(progress, status="skipped", reason="spare, and not needed")
-            else:
-                self.unstarted += 1
-                reason = progress.reason or "no unit fell free before the last useful start"
-                self._keep(progress, status="skipped", reason=reason)
+    def _skip(self, progress: Progress) -> bool:
+        """End a task that was not started; returns whether it was a planned one."""
+        spare = progress.task.spare
+        reason = progress.reason or "no unit fell free before the last useful start"
+        with suppress(_Overruled):
+            self._keep(
+                progress, status="skipped", reason="spare, and not needed" if spare else reason
+            )
+        return not spare
 
     async def _round(self) -> None:
         """Look once and take one step for every task; a failing tool never stops the others."""
@@ -99,26 +119,30 @@ class Execution:
         except ToolFailed as error:
             self._error("look", error)
             return
-        may_start = look.now <= self._limits.last_useful_start
+        self._may_start = look.now <= self._limits.last_useful_start
         self._begun, self._free = 0, look.budget.remaining
         for known in list(self._tasks.values()):
             if known.done:
                 continue
-            progress = self._adopt(known, look)
             try:
-                seen = await self._watch.observe(progress, look)
-                pull = seen.session.pull if seen.session else None
-                if pull is not None and progress.pull_url != pull.url:
-                    progress = self._keep(progress, pull_url=pull.url)
-                action = next_action(progress, seen, look.now, self._policy)
-                if action.kind in ("start", "make_repository"):
-                    if not may_start or self._must_wait(progress, look):
-                        continue
-                    may_start = await self._begin(progress, action)
-                else:
-                    await self._step(progress, action)
+                await self._turn(known, look)
+            except _Overruled:
+                self._say(f"changed by a person: {known.task.repo}: {known.task.title}")
             except ToolFailed as error:
-                self._error(progress.task.title, error)
+                self._error(known.task.title, error)
+
+    async def _turn(self, known: Progress, look: Look) -> None:
+        """Take one task's step."""
+        progress = self._adopt(known, look)
+        seen = await self._watch.observe(progress, look)
+        pull = seen.session.pull if seen.session else None
+        if pull is not None and progress.pull_url != pull.url:
+            progress = self._keep(progress, pull_url=pull.url)
+        action = next_action(progress, seen, look.now, self._policy)
+        if action.kind not in ("start", "make_repository"):
+            await self._step(progress, action)
+        elif self._may_start and not self._must_wait(progress, look):
+            self._may_start = await self._begin(progress, action)
 
     def _adopt(self, progress: Progress, look: Look) -> Progress:
         """Take over the session that carries this task's marker, whoever started it."""
@@ -163,18 +187,19 @@ class Execution:
 
     async def _begin(self, progress: Progress, action: Action) -> bool:
         """Start a session or make a repository; returns whether further starts make sense now."""
-        if action.kind == "start":
-            progress = self._keep(progress, asked_to_start=True, status="running", reason="")
+        # Kept before it is sent: whoever finds this finds out what became of it.
+        before = progress
+        progress = self._keep(progress, asked_to_start=True, status="running", reason="")
         try:
             result = await self._actor.act(progress, action, self._clock.now())
         except ToolFailed as error:
-            return self._refused(progress, error)
+            return self._refused(before, progress, error)
         self._keep(progress, **result)
         self._begun += 1
         self._say(f"{action.kind}: {progress.task.repo}: {progress.task.title}")
         return True
 
-    def _refused(self, progress: Progress, error: ToolFailed) -> bool:
+    def _refused(self, before: Progress, progress: Progress, error: ToolFailed) -> bool:
         if error.code == "ambiguous" or error.limit == "open_ticket":
             self._keep(progress, reason=str(error))
             self._error(progress.task.title, error)
@@ -182,12 +207,18 @@ class Execution:
         if error.code == "refused" and error.limit == "attempt":
             self._next_attempt(progress, error)
             return True
-        self._keep(progress, asked_to_start=False, status="planned", reason=str(error))
+        if error.limit in NEVER_AGAIN:
+            self._keep(progress, status="parked", reason=str(error))
+            return True
+        if error.code in ("bad_argument", "not_found"):
+            self._keep(progress, status="failed", reason=str(error))
+        else:
+            # What was begun before this try is still begun.
+            begun = {"asked_to_start": before.asked_to_start, "status": before.status}
+            self._keep(progress, **begun, reason=str(error))
         if error.code == "refused":
             # A limit: later, when units or slots fall free, and not for the others now either.
             return error.limit in ("trend_sessions", "per_repository", "repositories")
-        if error.code in ("bad_argument", "not_found"):
-            self._keep(progress, status="failed", reason=str(error))
         self._error(progress.task.title, error)
         return True
 
@@ -230,7 +261,7 @@ class Execution:
             return
         self._keep(progress, **result)
         if result.get("archived"):
-            self.archived.append(progress.session_id or "")
+            self._archived.append(progress.session_id or "")
         if action.kind not in ("archive", "update_branch"):
             self._say(f"{action.kind}: {progress.task.repo}: {action.why}")
 
@@ -246,16 +277,18 @@ class Execution:
             raise error
 
     def _keep(self, progress: Progress, **changes: object) -> Progress:
-        kept = progress.model_copy(update=changes)
+        """Keep what has changed; raises `_Overruled` when a person has changed the task."""
+        wanted = progress.model_copy(update=changes)
+        kept = wanted if wanted == progress else self._state.advance(progress, wanted)
         self._tasks[kept.task.key] = kept
-        if kept != progress:
-            self._state.save(kept)
+        if kept != wanted:
+            raise _Overruled
         return kept
 
     def _error(self, where: str, error: ToolFailed) -> None:
         line = f"{where}: {error}"
-        if not self.errors or self.errors[-1] != line:
-            self.errors.append(line)
+        if not self._errors or self._errors[-1] != line:
+            self._errors.append(line)
             self._say(line)
 
 

@@ -1,6 +1,6 @@
 """What to do next about a task: `next_action`, a pure function of what we know and what we see."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
@@ -13,7 +13,7 @@ Status = Literal["planned", "running", "merged", "parked", "failed", "skipped"]
 ENDED: frozenset[Status] = frozenset({"merged", "parked", "failed", "skipped"})
 # States in which a session of ours may be archived (facts/jules-api.md 1.4: not while it runs).
 _QUIET = frozenset({"COMPLETED", "FAILED", "PAUSED"})
-_WORKING = frozenset({"QUEUED", "PLANNING", "IN_PROGRESS"})
+_WORKING = frozenset({"PLANNING", "IN_PROGRESS"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,7 +122,7 @@ class Action:
     status: Status = "running"
     text: str = ""
     activity_id: str = ""
-    head_sha: str = field(default="")
+    head_sha: str = ""
 
 
 def next_action(progress: Progress, seen: Observation, now: datetime, policy: Policy) -> Action:
@@ -150,8 +150,10 @@ def _step(progress: Progress, seen: Observation, now: datetime, policy: Policy) 
         return Action(kind="approve", why="its session plan waits")
     if session.state == "AWAITING_USER_FEEDBACK":
         return _asked(progress, seen, now, policy)
+    if session.state == "QUEUED":
+        return Action(kind="wait", why="Jules has not begun")
     if session.state in _WORKING:
-        return _working(progress, seen, session, now, policy)
+        return _nudge_after_silence(progress, seen, now, policy)
     if session.state == "PAUSED" and not _given_up(progress, now, policy):
         return _paused(progress, seen)
     if session.state in _QUIET:
@@ -195,19 +197,8 @@ def _asked(progress: Progress, seen: Observation, now: datetime, policy: Policy)
         if len(progress.answered) >= policy.most_answers:
             return _end("parked", f"asked more than {policy.most_answers} times: {question.text}")
         return Action(
-            kind="answer",
-            why="it asked",
-            text=question.text,
-            activity_id=question.activity_id,
+            kind="answer", why="it asked", text=question.text, activity_id=question.activity_id
         )
-    return _nudge_after_silence(progress, seen, now, policy)
-
-
-def _working(
-    progress: Progress, seen: Observation, session: Session, now: datetime, policy: Policy
-) -> Action:
-    if session.state == "QUEUED":
-        return Action(kind="wait", why="Jules has not begun")
     return _nudge_after_silence(progress, seen, now, policy)
 
 
@@ -295,14 +286,13 @@ def _mend(
     same_trouble = progress.trouble_head == pull.head_sha
     since = progress.trouble_since if same_trouble and progress.trouble_since else now
     reasons = "; ".join(decision.reasons)
-    if progress.fixed_head == pull.head_sha:
-        if progress.spoke_at is not None and now - progress.spoke_at < policy.conflict_patience:
-            return Action(kind="wait", why="asked to be mended", head_sha=pull.head_sha)
-        if progress.fixes >= policy.most_fixes:
-            return _end("parked", f"not mended after {progress.fixes} requests: {reasons}")
-    if not conflict and now - since < policy.fixer_time:
+    asked, spoke_at = progress.fixed_head == pull.head_sha, progress.spoke_at
+    if asked and spoke_at is not None and now - spoke_at < policy.conflict_patience:
+        return Action(kind="wait", why="asked to be mended", head_sha=pull.head_sha)
+    enough = progress.fixes >= policy.most_fixes
+    if not conflict and not (asked and enough) and now - since < policy.fixer_time:
         return Action(kind="wait", why="red; Jules' own fixer has its time", head_sha=pull.head_sha)
-    if progress.fixes >= policy.most_fixes:
+    if enough:
         return _end("parked", f"not mended after {progress.fixes} requests: {reasons}")
     kind = "fix_conflict" if conflict else "fix_ci"
     return Action(kind=kind, why=reasons, head_sha=pull.head_sha, text=reasons)

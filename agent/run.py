@@ -7,12 +7,13 @@ from typing import TypeVar
 
 from agent.answers import with_answers
 from agent.discover import discover
-from agent.execute import Execution, Limits
+from agent.execute import Execution, Limits, Outcome
 from agent.lifecycle import Policy, Progress
 from agent.planner.plan import Plan, PlanningSettings, build_plan
 from agent.report.model import Ending, Report, build_report
+from agent.resume import without_unfinished
 from agent.state import Day, State
-from agent.survey import Survey, survey
+from agent.survey import Survey, read_begun, survey
 from agent.tools import ToolFailed, Tools
 from mcp_server.clock import Clock
 from mcp_server.errors import BadArgument
@@ -68,44 +69,31 @@ async def run_day(context: Context, options: Options) -> Result:
         deadline=started_at + options.until,
     )
     date = f"{started_at.astimezone(UTC):%Y-%m-%d}"
-    day = context.state.day(date)
-    resumed = day is not None
-    _check_plan(options.plan, date, day)
-    if day is None:
-        day = await _begin(context, options, date, limits)
-        if not options.dry_run:
-            context.state.begin(day)
-    execution = Execution(
-        tools=context.tools,
-        clock=context.clock,
-        state=context.state,
-        limits=limits,
-        say=context.say,
-        policy=Policy(),
-    )
+    kept = context.state.day(date)
+    _check_plan(options.plan, date, kept)
+    day = kept or await _begin(context, options, date, limits)
     if options.dry_run:
-        planned = [Progress(task=task) for task in day.plan.tasks]
-        tasks: Sequence[Progress] = [_would(one) for one in planned if _is_asked_for(one, options)]
+        outcome, doubts = _rehearse(day, options), ()
     else:
-        earlier = context.state.unfinished_before(date)
-        todays = [one for one in context.state.tasks(date) if _is_asked_for(one, options)]
-        tasks = await execution.run([*earlier, *todays])
-    # A spare that was not needed is nobody's concern.
-    tasks = [one for one in tasks if not one.task.spare or one.asked_to_start]
+        doubts = await _take_up(context, date)
+        outcome = await _execute(context, options, date, limits)
     budget = await patiently(context, lambda: context.tools.call("budget_status", Budget))
     events = await _events(context.tools)
+    # A spare that was not needed is nobody's concern.
+    tasks = [one for one in outcome.tasks if not one.task.spare or one.asked_to_start]
+    alarms = [str(event.data.get("what")) for event in events if event.kind == "alarm"]
     ending = Ending(
         world=context.world,
         seed=context.seed,
         started_at=started_at,
         ended_at=context.clock.now(),
-        exit=exit_code(tasks, unstarted=execution.unstarted, free=budget.remaining),
-        resumed=resumed,
+        exit=exit_code(tasks, unstarted=outcome.unstarted, free=budget.remaining),
+        resumed=kept is not None,
         budget=budget,
         tasks=tasks,
-        archived=execution.archived,
-        errors=execution.errors,
-        alarms=[str(event.data.get("what")) for event in events if event.kind == "alarm"],
+        archived=outcome.archived,
+        errors=outcome.errors,
+        alarms=[*alarms, *doubts],
     )
     report = with_answers(build_report(day.plan, day.discovery, ending), context.state)
     if not options.dry_run:
@@ -117,6 +105,7 @@ async def make_plan(context: Context, date: str, last_useful_start: datetime) ->
     """Survey, discover and decide; changes nothing outside."""
     context.say("survey: reading the account")
     found = await patiently(context, lambda: survey(context.tools))
+    begun = await patiently(context, lambda: read_begun(context.tools, context.clock.now()))
     context.say(
         f"survey: {len(found.repositories)} repositories, {found.budget.remaining} of "
         f"{found.budget.limit} sessions free now"
@@ -131,7 +120,7 @@ async def make_plan(context: Context, date: str, last_useful_start: datetime) ->
         last_useful_start=last_useful_start,
         discovery=discovered.discovery,
         matches=discovered.matches,
-        health=found.health,
+        health=[without_unfinished(one, begun) for one in found.health],
         repositories=found.repositories,
         settings=_planning(context, found),
         rejected=context.state.rejections(),
@@ -170,10 +159,37 @@ def exit_code(tasks: Sequence[Progress], *, unstarted: int, free: int) -> int:
 
 
 async def _begin(context: Context, options: Options, date: str, limits: Limits) -> Day:
+    """Survey, discover and plan, or take the plan that was given; a dry run keeps neither."""
     if options.plan is not None:
         nothing = Discovery(ideas=(), sources=())
-        return Day(plan=options.plan, discovery=nothing, started_at=context.clock.now())
-    return await make_plan(context, date, limits.last_useful_start)
+        day = Day(plan=options.plan, discovery=nothing, started_at=context.clock.now())
+    else:
+        day = await make_plan(context, date, limits.last_useful_start)
+    if not options.dry_run:
+        context.state.begin(day)
+    return day
+
+
+async def _take_up(context: Context, date: str) -> tuple[str, ...]:
+    """Make tasks of what was begun and no plan here names; returns what a person has to look at."""
+    begun = await patiently(context, lambda: read_begun(context.tools, context.clock.now()))
+    for one in context.state.adopt(date, begun.tasks):
+        context.say(f"taken up: {one.task.repo}: {one.task.title}")
+    return tuple(one.text for one in begun.doubts if context.state.task(one.key) is None)
+
+
+async def _execute(context: Context, options: Options, date: str, limits: Limits) -> Outcome:
+    execution = Execution(
+        tools=context.tools,
+        clock=context.clock,
+        state=context.state,
+        limits=limits,
+        say=context.say,
+        policy=Policy(),
+    )
+    earlier = context.state.unfinished_before(date)
+    todays = [one for one in context.state.tasks(date) if _is_asked_for(one, options)]
+    return await execution.run([*earlier, *todays])
 
 
 def _check_plan(plan: Plan | None, date: str, day: Day | None) -> None:
@@ -195,9 +211,17 @@ def _planning(context: Context, found: Survey) -> PlanningSettings:
     return PlanningSettings(owner=found.owner, never_touch=context.never_touch)
 
 
-def _would(progress: Progress) -> Progress:
-    return progress.model_copy(
-        update={"status": "skipped", "reason": f"dry run: would start on {progress.task.repo}"}
+def _rehearse(day: Day, options: Options) -> Outcome:
+    """Say of each task that would be started that it would."""
+    planned = [Progress(task=task) for task in day.plan.tasks]
+    return Outcome(
+        tasks=tuple(
+            one.model_copy(
+                update={"status": "skipped", "reason": f"dry run: would start on {one.task.repo}"}
+            )
+            for one in planned
+            if _is_asked_for(one, options)
+        )
     )
 
 

@@ -5,7 +5,7 @@ planned anew. Only the answers are nowhere else. Shares a database URL with the 
 own tables.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Literal
 
 import sqlalchemy as sa
@@ -95,19 +95,42 @@ class State:
         with self._engine.begin() as tx:
             tx.execute(sa.insert(_DAYS).values(date=day.plan.date, record=day.model_dump_json()))
             for place, task in enumerate(day.plan.tasks):
-                progress = Progress(task=task)
-                tx.execute(
-                    sa.insert(_TASKS).values(
-                        key=task.key,
-                        date=day.plan.date,
-                        place=place,
-                        ended=False,
-                        progress=progress.model_dump_json(),
-                    )
-                )
+                row = _row(Progress(task=task), day.plan.date, place)
+                tx.execute(sa.insert(_TASKS).values(**row))
+
+    def adopt(self, date: str, begun: Sequence[Progress]) -> tuple[Progress, ...]:
+        """Take up begun tasks that are not known here, before those of `date`; returns these."""
+        with self._engine.begin() as tx:
+            known = set(tx.execute(sa.select(_TASKS.c.key)).scalars())
+            new = tuple(one for one in begun if one.task.key not in known)
+            first = sa.select(sa.func.min(_TASKS.c.place)).where(_TASKS.c.date == date)
+            place = (tx.execute(first).scalar_one() or 0) - len(new)
+            for behind, progress in enumerate(new):
+                tx.execute(sa.insert(_TASKS).values(**_row(progress, date, place + behind)))
+        return new
+
+    def advance(self, before: Progress, after: Progress) -> Progress:
+        """Keep `after` unless somebody has changed the task since it was `before`.
+
+        Returns what is kept now: a person's answer is not overwritten by a run that has not read
+        it. Only the sessions of `after` are put down in it, for they were spent.
+        """
+        table = _TASKS.c
+        key = before.task.key
+        with self._engine.begin() as tx:
+            text = tx.execute(sa.select(table.progress).where(table.key == key)).scalar_one()
+            theirs = Progress.model_validate_json(text)
+            kept = after if theirs == before else _with_sessions(theirs, after.sessions)
+            written = tx.execute(
+                sa.update(_TASKS)
+                # The row may change between the two statements: then nothing is written.
+                .where(table.key == key, table.progress == text)
+                .values(progress=kept.model_dump_json(), ended=kept.done)
+            )
+        return kept if written.rowcount == 1 else self.advance(before, after)
 
     def save(self, progress: Progress) -> None:
-        """Keep how far a task has come."""
+        """Keep a task as it is here, whatever was kept of it: a person's word."""
         with self._engine.begin() as tx:
             tx.execute(
                 sa.update(_TASKS)
@@ -213,3 +236,18 @@ class State:
         with self._engine.begin() as tx:
             texts: Iterable[str] = tx.execute(query).scalars().all()
         return tuple(Progress.model_validate_json(text) for text in texts)
+
+
+def _row(progress: Progress, date: str, place: int) -> dict[str, object]:
+    return {
+        "key": progress.task.key,
+        "date": date,
+        "place": place,
+        "ended": progress.done,
+        "progress": progress.model_dump_json(),
+    }
+
+
+def _with_sessions(progress: Progress, sessions: Sequence[str]) -> Progress:
+    every = dict.fromkeys((*progress.sessions, *sessions))
+    return progress.model_copy(update={"sessions": tuple(every)})

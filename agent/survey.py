@@ -1,9 +1,20 @@
 """The first phase: what is there. Reads; changes nothing but the ledger's own knowledge."""
 
 from dataclasses import dataclass
+from datetime import datetime
 
+from agent.resume import Begun, find_begun
 from agent.tools import Tools
-from mcp_server.models import Budget, Health, HealthReport, Repositories, Repository, Sources
+from mcp_server.models import (
+    Budget,
+    Health,
+    HealthReport,
+    Repositories,
+    Repository,
+    Session,
+    Sessions,
+    Sources,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +38,12 @@ async def survey(tools: Tools) -> Survey:
     return Survey(owner=owner, budget=budget, repositories=repositories, health=health)
 
 
+async def read_begun(tools: Tools, now: datetime) -> Begun:
+    """Read what was begun, by this life or an earlier one, and has no end yet."""
+    _, repositories = await list_repositories(tools, max_age=300)
+    return find_begun(await _list_sessions(tools), repositories, now)
+
+
 def _within_reach(health: Health, sources: frozenset[str]) -> Health:
     """Leave a repository out of the plan that Jules cannot work on."""
     if health.left_out is not None or health.repo.lower() in sources:
@@ -36,13 +53,29 @@ def _within_reach(health: Health, sources: frozenset[str]) -> Health:
     )
 
 
-async def list_repositories(tools: Tools) -> tuple[str, tuple[Repository, ...]]:
-    """Return the owner and all repositories, all pages."""
+async def list_repositories(
+    tools: Tools, *, max_age: float = 0
+) -> tuple[str, tuple[Repository, ...]]:
+    """Return the owner and all repositories, all pages, read at most `max_age` seconds ago."""
     found: list[Repository] = []
     cursor: str | None = None
     while True:
-        page = await tools.call("github_list_repos", Repositories, cursor=cursor, max_age=0)
+        page = await tools.call("github_list_repos", Repositories, cursor=cursor, max_age=max_age)
         found += page.repositories
         cursor = page.next_cursor
         if cursor is None:
             return page.owner, tuple(found)
+
+
+async def _list_sessions(tools: Tools) -> tuple[Session, ...]:
+    """Return all sessions of ours of about the last day, archived ones too."""
+    found: list[Session] = []
+    cursor: str | None = None
+    while True:
+        page = await tools.call(
+            "jules_list_sessions", Sessions, mine=True, archived=True, cursor=cursor
+        )
+        found += page.sessions
+        cursor = page.next_cursor
+        if cursor is None:
+            return tuple(found)

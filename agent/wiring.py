@@ -2,29 +2,32 @@
 
 import asyncio
 import hashlib
+import logging
 import os
-import sys
+import secrets
+import signal
 import tempfile
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar, cast
+from typing import Literal, TypeVar
 
-import httpx2
 from mcp.client import Client
-from mcp.client.stdio import StdioServerParameters, stdio_client
-from mcp.shared.exceptions import MCPError
-from mcp_types import CONNECTION_CLOSED
 from pydantic import SecretStr
 
+from agent.connect import check_address, child_server, only_error, running_server
 from agent.state import State
 from agent.tools import Tools
 from mcp_server import services, store
 from mcp_server.clock import Clock, LoopClock, SystemClock
 from mcp_server.errors import SettingsError, Unavailable
+from mcp_server.guard.redact import RedactingFilter
 from mcp_server.sandbox.loop import run_virtual
-from mcp_server.sandbox.mix import SMALL, Size
+from mcp_server.sandbox.mix import FULL, SMALL, Size
+from mcp_server.sandbox.remote import Link, WorldLost, connect_remote, run_joined
+from mcp_server.sandbox.serve import serve
+from mcp_server.sandbox.served_clock import ServedClock
 from mcp_server.sandbox.sites import Sites
 from mcp_server.sandbox.weather import SHARES, Weather
 from mcp_server.sandbox.world import EPOCH, World
@@ -32,7 +35,9 @@ from mcp_server.server import build_server
 from mcp_server.settings import Settings, load_settings
 
 T = TypeVar("T")
+log = logging.getLogger(__name__)
 
+SIZES = {"small": SMALL, "full": FULL}
 SANDBOX_JULES_KEY = "sandbox-jules-key"
 SANDBOX_GITHUB_TOKEN = "sandbox-github-token"  # noqa: S105  opens nothing but the sandbox
 
@@ -45,13 +50,15 @@ class WorldFlags:
     seed: int = 7
     faults: str = "none"
     sites: Path | None = None
+    size: Literal["small", "full"] = "full"
+    world: str | None = None
     server: str | None = None
     state: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Wired:
-    """A connected agent."""
+    """A connected agent; `world` is at hand only when it lives in this process."""
 
     tools: Tools
     clock: Clock
@@ -63,33 +70,36 @@ class Wired:
 
 
 def within(flags: WorldFlags, work: Callable[[Wired], Awaitable[T]]) -> T:
-    """Do `work` in the world that `flags` name: in virtual time when that is the sandbox."""
+    """Do `work` in the world that `flags` name: in that world's time when it is a sandbox."""
+    named = {"--sandbox": flags.sandbox, "--world": flags.world, "--server": flags.server}
+    chosen = [flag for flag, given in named.items() if given]
+    if len(chosen) > 1:
+        raise SettingsError(f"{' and '.join(chosen)} name {len(chosen)} worlds: choose one")
 
-    async def connected() -> T:
-        async with wire(flags) as wired:
+    async def connected(link: Link | None = None) -> T:
+        async with wire(flags, link) as wired:
             return await work(wired)
 
     try:
+        if flags.world:
+            return run_joined(flags.world, connected)
         return run_virtual(connected()) if flags.sandbox else asyncio.run(connected())
     except BaseExceptionGroup as group:
-        raise _only(group) from group
-
-
-def _only(error: BaseException) -> BaseException:
-    """Return the one error inside groups: task groups of the SDK wrap what passes through them."""
-    if not isinstance(error, BaseExceptionGroup):
-        return error
-    group = cast("BaseExceptionGroup[BaseException]", error)
-    return _only(group.exceptions[0]) if len(group.exceptions) == 1 else group
+        raise only_error(group) from group
+    except WorldLost as error:
+        raise Unavailable(f"--world {flags.world} is lost: {error}") from error
 
 
 @asynccontextmanager
-async def wire(flags: WorldFlags) -> AsyncGenerator[Wired]:
-    """Connect to the world that `flags` name, and let go of it at the end."""
-    if flags.sandbox and flags.server:
-        raise SettingsError("--sandbox and --server name two worlds: choose one")
+async def wire(flags: WorldFlags, link: Link | None) -> AsyncGenerator[Wired]:
+    """Connect to the world that `flags` name, and let go of it at the end.
+
+    `link` is this process's place in a served world; None anywhere else.
+    """
     async with AsyncExitStack() as stack:
-        if flags.sandbox:
+        if link:
+            yield await _joined(flags, link, stack)
+        elif flags.sandbox:
             yield await _sandbox(flags, stack)
         else:
             yield await _real(flags, stack)
@@ -97,10 +107,56 @@ async def wire(flags: WorldFlags) -> AsyncGenerator[Wired]:
 
 async def _sandbox(flags: WorldFlags, stack: AsyncExitStack) -> Wired:
     clock = LoopClock(EPOCH)
-    world = make_world(flags, clock, SMALL)
+    size = SIZES[flags.size]
+    world = make_world(flags, clock, size)
+    url = _state_of_a_sandbox(flags, stack)
+    return await in_memory(stack, world=world, clock=clock, url=url, allowance=size.allowance)
+
+
+async def _joined(flags: WorldFlags, link: Link, stack: AsyncExitStack) -> Wired:
+    if link.allowance is None:
+        raise SettingsError(f"--world {flags.world}: that world does not tell its allowance")
+    for other in link.others:
+        log.warning(
+            'the time of %s also waits for %s; if that has died: POST {"client": "%s"} to %s',
+            *(flags.world, other, other, f"{flags.world}/world/kick"),
+        )
+    url = _state_of_a_sandbox(flags, stack)
+    parts = await connect_remote(
+        stack,
+        link,
+        state_url=url,
+        allowance=link.allowance,
+        new_id=lambda: secrets.token_hex(4),
+    )
+    return await _in_process(stack, parts, url=url, seed=link.seed, world=None)
+
+
+def _state_of_a_sandbox(flags: WorldFlags, stack: AsyncExitStack) -> str:
     folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="daily-factory-"))
-    url = flags.state or f"sqlite:///{folder}/state.db"
-    return await in_memory(stack, world=world, clock=clock, url=url, allowance=SMALL.allowance)
+    return flags.state or f"sqlite:///{folder}/state.db"
+
+
+def hold_world(flags: WorldFlags, *, port: int, tell: Callable[[str], None]) -> None:
+    """Serve the sandbox of `flags` on loopback until SIGINT or SIGTERM; `tell` gets its address.
+
+    Raises:
+        SettingsError: no such weather or sites, or a port that cannot be had.
+    """
+    asyncio.run(_hold_world(flags, port, tell))
+
+
+async def _hold_world(flags: WorldFlags, port: int, tell: Callable[[str], None]) -> None:
+    clock = ServedClock(EPOCH, real=SystemClock())
+    size = SIZES[flags.size]
+    world = make_world(flags, clock, size)
+    ended = asyncio.Event()
+    for one in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(one, ended.set)
+    serving = serve(world, clock, port=port, faults=flags.faults, allowance=size.allowance)
+    async with serving as url:
+        tell(url)
+        await ended.wait()
 
 
 def make_world(flags: WorldFlags, clock: Clock, size: Size) -> World:
@@ -136,16 +192,27 @@ async def in_memory(
         new_id=lambda: hashlib.sha256(f"ledger of world {world.seed}".encode()).hexdigest()[:8],
     )
     stack.push_async_callback(parts.transport.drain)
+    return await _in_process(stack, parts, url=url, seed=world.seed, world=world)
+
+
+async def _in_process(
+    stack: AsyncExitStack, parts: services.Services, *, url: str, seed: int, world: World | None
+) -> Wired:
+    """Connect an agent to the server made of `parts`, whose world is a sandbox."""
+    masking = RedactingFilter(parts.redactor)
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(masking)
+        stack.callback(handler.removeFilter, masking)
     client = await stack.enter_async_context(Client(build_server(parts)))
     state = State(url)
     stack.callback(state.close)
     return Wired(
         tools=Tools(client),
-        clock=clock,
+        clock=parts.clock,
         state=state,
-        name=f"sandbox:{world.seed}",
-        seed=world.seed,
-        never_touch=settings.never_touch,
+        name=f"sandbox:{seed}",
+        seed=seed,
+        never_touch=parts.settings.never_touch,
         world=world,
     )
 
@@ -156,11 +223,11 @@ async def _real(flags: WorldFlags, stack: AsyncExitStack) -> Wired:
     if flags.server is None:
         _check_keys(settings)
     else:
-        _check_address(flags.server)
+        check_address(flags.server)
     store.open_engine(url).dispose()  # what is wrong with it is ours to say, before a child says it
     state = State(url)
     stack.callback(state.close)
-    server = _child(url) if flags.server is None else _remote(flags.server)
+    server = child_server(url) if flags.server is None else running_server(flags.server)
     return Wired(
         tools=Tools(await stack.enter_async_context(server)),
         clock=SystemClock(),
@@ -177,93 +244,6 @@ def _check_keys(settings: Settings) -> None:
     for name, key in keys.items():
         if key is None:
             raise SettingsError(f"{name} is not set (or try everything with --sandbox, no key)")
-
-
-def _check_address(server: str) -> None:
-    try:
-        url = httpx2.URL(server)
-    except httpx2.InvalidURL as error:
-        raise SettingsError(f"--server {server!r}: {error}") from error
-    if url.scheme not in ("http", "https") or not url.host:
-        raise SettingsError(f"--server {server!r} is no http or https URL")
-
-
-@asynccontextmanager
-async def _remote(url: str) -> AsyncGenerator[Client]:
-    """Connect to a running server."""
-    try:
-        async with Client(url) as client:
-            yield client
-    except (MCPError, httpx2.HTTPError, ExceptionGroup) as error:
-        reason = _only(error)
-        if not isinstance(reason, MCPError | httpx2.HTTPError):
-            raise
-        raise Unavailable(f"--server {url} does not answer as a server: {reason}") from error
-
-
-@asynccontextmanager
-async def _child(url: str) -> AsyncGenerator[Client]:
-    """Start a server of our own over stdio: the only process that is given the tokens."""
-    parameters = StdioServerParameters(
-        command=sys.executable, args=["-m", "mcp_server", "--state", url], env=dict(os.environ)
-    )
-    words = _Words()
-    reading, writing = os.pipe()
-    pipe, _ = await asyncio.get_running_loop().connect_read_pipe(
-        lambda: words, os.fdopen(reading, "rb", buffering=0)
-    )
-    with os.fdopen(writing, "w") as stderr:
-        try:
-            async with Client(stdio_client(parameters, errlog=stderr)) as client:
-                words.pass_on()
-                yield client
-        except (MCPError, ExceptionGroup) as error:
-            reason = _only(error)
-            if not isinstance(reason, MCPError) or reason.code != CONNECTION_CLOSED:
-                raise
-            stderr.close()  # the child is dead: now its words have an end
-            raise Unavailable(await words.last()) from error
-        finally:
-            pipe.close()
-
-
-class _Words(asyncio.Protocol):
-    """What a child says on stderr: held until it answers, then passed on as it comes."""
-
-    def __init__(self) -> None:
-        self._held = b""
-        self._passing = False
-        self._ended = asyncio.Event()
-
-    def data_received(self, data: bytes) -> None:
-        """Take some words."""
-        self._held += data
-        if self._passing:
-            self.pass_on()
-
-    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 -- asyncio's signature
-        """Note that there will be no more."""
-        self._ended.set()
-
-    def pass_on(self) -> None:
-        """Show what was held, and from now on everything as it comes."""
-        self._passing = True
-        _show(self._held)
-        self._held = b""
-
-    async def last(self) -> str:
-        """Return the last line of a dead child, and show what it said before."""
-        await self._ended.wait()
-        if self._passing:
-            return "the server has ended with work left; if it said why, that stands above"
-        *before, last = self._held.splitlines(keepends=True) or [b"the server ended without a word"]
-        _show(b"".join(before))
-        return last.decode(errors="replace").strip()
-
-
-def _show(words: bytes) -> None:
-    sys.stderr.write(words.decode(errors="replace"))
-    sys.stderr.flush()
 
 
 def default_state() -> str:

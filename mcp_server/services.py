@@ -93,12 +93,14 @@ def connect(
         clock=clock,
         new_id=new_id,
     )
+    redactor = Redactor([jules_key, github_token, *([own_key] if own_key else [])])
     transport = GuardedTransport(
         origins=_origins(settings, jules_key, github_token),
         tickets=ledger,
         clock=clock,
         reads=network.reads,
         fresh=network.fresh,
+        redactor=redactor,
     )
     http = httpx2.AsyncClient(
         transport=transport, timeout=None, trust_env=False, headers={"user-agent": USER_AGENT}
@@ -114,7 +116,7 @@ def connect(
         github=github,
         pages=PagesClient(http),
         account=Account(jules=jules, github=github, ledger=ledger, clock=clock),
-        redactor=Redactor([jules_key, github_token, *([own_key] if own_key else [])]),
+        redactor=redactor,
         marker_key=marker_key,
     )
 

@@ -33,6 +33,7 @@ class _License(Wire):
 class _Repository(Wire):
     full_name: str
     private: bool
+    visibility: str = "private"
     archived: bool = False
     fork: bool = False
     description: str | None = None
@@ -173,7 +174,13 @@ class GitHubClient:
         if first is None or url is not None:
             raise Unreadable(f"the repositories do not end within {MOST_PAGES} pages")
         created = {item.repo: item.created_at for item in found}
-        return tuple(found), RepositoryListing(date=first, received=received, created=created)
+        listing = RepositoryListing(
+            date=first,
+            received=received,
+            created=created,
+            private=frozenset(item.repo for item in found if item.private),
+        )
+        return tuple(found), listing
 
     async def get_repository(self, repo: str) -> Repository:
         """Return one repository; `NotFound` when the token cannot see one of that exact name."""
@@ -264,7 +271,7 @@ def repository(raw: object) -> Repository:
     wire = read(_Repository, raw)
     return Repository(
         repo=wire.full_name,
-        private=wire.private,
+        private=wire.private and wire.visibility == "private",
         archived=wire.archived,
         fork=wire.fork,
         description=wire.description or "",

@@ -10,6 +10,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 SHA = r"^[0-9a-f]{40}$"
 MARKED = r"^\[df1 "
+# Not of dots alone: `..` would name another place.
+_NAME = r"\.*[A-Za-z0-9_-][A-Za-z0-9._-]*"
 
 
 class Body(BaseModel):
@@ -35,7 +37,7 @@ class StartingBranch(Body):
 class SourceContext(Body):
     """The repository a session works on."""
 
-    source: Annotated[str, Field(pattern=r"^sources/github/[A-Za-z0-9._-]+/[A-Za-z0-9._-]+$")]
+    source: Annotated[str, Field(pattern=rf"^sources/github/{_NAME}/{_NAME}$")]
     githubRepoContext: StartingBranch
 
 
@@ -69,7 +71,8 @@ class CreateRepository(Body):
 
 def _inside_the_tree(path: str) -> str:
     parts = path.split("/")
-    if any(part in ("", ".", "..") or part.lower() == ".git" for part in parts):
+    # A trailing dot or space is dropped by Windows: `.git.` is checked out as `.git`.
+    if any(part in ("", ".", "..") or part.rstrip(" .").lower() == ".git" for part in parts):
         raise ValueError("the path leaves the tree")
     return path
 

@@ -46,11 +46,15 @@ class Listing:
 
 @dataclass(frozen=True, kw_only=True)
 class RepositoryListing:
-    """When each repository of the owner was created; `date` and `received` as in `Listing`."""
+    """When each repository of the owner was created, and which are private.
+
+    `date` and `received` are as in `Listing`.
+    """
 
     date: datetime
     received: float
     created: Mapping[str, datetime]
+    private: frozenset[str]
 
 
 def record_sessions(tx: sa.Connection, listing: Listing) -> None:

@@ -15,17 +15,16 @@ from sqlalchemy.exc import IntegrityError
 from mcp_server import store
 from mcp_server.clock import Clock
 from mcp_server.errors import LedgerUnavailable, Refused
-from mcp_server.guard import budget, chain, counted, integrity, settling, tickets
+from mcp_server.guard import budget, chain, counted, first_commit, integrity, settling, tickets
 from mcp_server.guard.budget import Limits, Usage
 from mcp_server.guard.chain import stamp
 from mcp_server.guard.counted import Listing, RepositoryListing
 from mcp_server.guard.evidence import Outcome
 from mcp_server.guard.request import Prepared
 from mcp_server.guard.tickets import Ticket
-from mcp_server.models import Event, Lane, Verified
+from mcp_server.models import Event, Lane, Marker, Verified
 
 _COUNTED = frozenset({"start_session", "create_repository"})
-_FIRST_COMMIT = frozenset({"create_tree", "create_commit", "move_branch"})
 HELD_FOR = timedelta(seconds=60)
 LISTING_FRESH_SECONDS = 60.0
 
@@ -118,10 +117,24 @@ class Ledger:
             self._refuse_while_closed(tx)
             if prepared.kind in _COUNTED:
                 raise Refused(f"{prepared.kind} is counted: not this way", limit="ticket")
-            if prepared.kind in _FIRST_COMMIT:
-                self._refuse_existing_work(tx, prepared)
+            if prepared.kind in first_commit.KINDS:
+                first_commit.refuse_existing_work(tx, prepared)
             self._check_pace(tx, prepared)
             return self._hold(tx, prepared, key, repo=prepared.repo)
+
+    def adopt_repository(self, repo: str, tag: Marker | None, *, head: str) -> None:
+        """Let the first commit of `repo` be made on `head`, though this ledger did not make it.
+
+        `tag` is the one in the repository's own description, read for that repository; `head` is
+        where the caller has just seen it private and without any work.
+
+        Raises:
+            Refused: the tag does not prove that a life of this factory made the repository.
+        """
+        if tag is None or not tag.valid:
+            raise Refused(f"nothing proves that {repo} was made by this factory", limit="foreign")
+        with self._transaction() as tx:
+            first_commit.adopt(tx, self._clock.now(), repo=repo, key=tag.task_key, head=head)
 
     def mark_sent(self, ticket: str, *, kind: str, digest: str) -> None:
         """Commit `held` → `sent`; refused when it is not held, or held for another request."""
@@ -214,9 +227,7 @@ class Ledger:
     def pause(self, reason: str | None) -> None:
         """Stop every ticket of this ledger at once; None lets them go again."""
         with self._transaction() as tx:
-            tx.execute(sa.update(store.ledger).values(paused=reason or None))
-            kind = "paused" if reason else "resumed"
-            chain.append(tx, self._clock.now(), kind, None, {"reason": reason or ""})
+            self._pause(tx, reason)
 
     # Questions
 
@@ -300,21 +311,6 @@ class Ledger:
         if paused:
             raise Refused(f"paused: {paused}; budget_resume lets tickets go again", limit="paused")
 
-    def _refuse_existing_work(self, tx: sa.Connection, prepared: Prepared) -> None:
-        """Let a branch be written directly only in a repository that this ledger has made."""
-        table = store.tickets.c
-        made = tickets.select(
-            tx,
-            table.kind == "create_repository",
-            table.state == "spent",
-            table.repo == prepared.repo,
-        )
-        if not made:
-            raise Refused(
-                f"{prepared.repo} was not made here: its branches change by pull request only",
-                limit="direct_push",
-            )
-
     def _check_pace(self, tx: sa.Connection, prepared: Prepared) -> None:
         table = store.tickets.c
         count = sa.select(sa.func.count())
@@ -386,6 +382,15 @@ class Ledger:
         chain.append(tx, now, outcome.state, ticket.id, data)
         if outcome.state == "spent":
             counted.bind_effect(tx, ticket, outcome, now)
+            if ticket.is_published_by(outcome):
+                data = {"what": "a repository of ours is public", "repo": str(ticket.repo)}
+                chain.append(tx, now, "alarm", None, data)
+                self._pause(tx, f"{ticket.repo} is public: make it private, then budget_resume")
+
+    def _pause(self, tx: sa.Connection, reason: str | None) -> None:
+        tx.execute(sa.update(store.ledger).values(paused=reason or None))
+        kind = "paused" if reason else "resumed"
+        chain.append(tx, self._clock.now(), kind, None, {"reason": reason or ""})
 
     def _usage(self, tx: sa.Connection, now: datetime) -> Usage:
         open_tickets = tickets.select(tx, store.tickets.c.state.in_(tickets.OPEN))

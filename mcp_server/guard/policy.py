@@ -30,14 +30,16 @@ MAX_BODY_BYTES = 1_000_000
 # A method override would make the table judge another request than the service executes.
 # Google also takes an override from the query (`$httpMethod`); only these names are ever asked.
 _QUERY = frozenset(
-    {"pageSize", "pageToken", "filter", "fields"}
+    {"pageSize", "pageToken", "filter"}
     | {"affiliation", "sort", "state", "per_page", "page", "recursive"}
 )
 _OVERRIDES = ("x-http-method-override", "x-http-method", "x-method-override")
+# JSON is UTF-8 where nothing else is said (RFC 8259). Said to be a form, the same bytes may hold
+# fields, and an override, that nobody judged.
+_JSON = "application/json"
 
 _READS: tuple[tuple[Service, str, str], ...] = (
     ("jules", r"/sources", "list_sources"),
-    ("jules", rf"/sources/github/{_NAME}/{_NAME}", "get_source"),
     ("jules", r"/sessions", "list_sessions"),
     ("jules", rf"/sessions/{_ID}", "get_session"),
     ("jules", rf"/sessions/{_ID}/activities", "list_activities"),
@@ -113,7 +115,7 @@ def decide(
         service: the service the address belongs to.
         method: as it will be sent; only upper case is known.
         path: below the service's address, without the query.
-        query: the names in the query; a mutation has none.
+        query: the names in the query, as `query_names` reads them; a mutation has none.
         headers: lower-case names.
         body: as it will be sent.
 
@@ -128,9 +130,18 @@ def decide(
         if rule.service == service and rule.method == method and rule.path.fullmatch(path):
             if service != "site" and not set(query) <= (_QUERY if rule.body is None else set()):
                 raise _refusal(f"{rule.kind} with the query {sorted(query)}")
-            _check_body(rule, body)
+            _check_body(rule, headers, body)
             return rule
     raise _refusal(f"{method} {service}:{path} is no operation of ours")
+
+
+def query_names(target: str) -> tuple[str, ...]:
+    """Return the names in the query of a request's target, as they stand: nothing is decoded.
+
+    Split at `;` too, as some servers do; an empty query has one empty name, no query has none.
+    """
+    _, mark, query = target.partition("?")
+    return tuple(pair.partition("=")[0] for pair in re.split("[&;]", query)) if mark else ()
 
 
 def _refusal(reason: str) -> Refused:
@@ -138,18 +149,17 @@ def _refusal(reason: str) -> Refused:
 
 
 def _is_plain(path: str) -> bool:
-    return (
-        bool(_PLAIN_PATH.fullmatch(path))
-        and "//" not in path
-        and not any(part in (".", "..") for part in path.split("/"))
-    )
+    parts = path.split("/")[1:]
+    return bool(_PLAIN_PATH.fullmatch(path)) and not any(part in ("", ".", "..") for part in parts)
 
 
-def _check_body(rule: Rule, body: bytes) -> None:
+def _check_body(rule: Rule, headers: Mapping[str, str], body: bytes) -> None:
     if rule.body is None:
         if body:
             raise _refusal(f"{rule.kind} is a read and carries a body")
         return
+    if headers.get("content-type", _JSON) != _JSON or "content-encoding" in headers:
+        raise _refusal(f"{rule.kind} is said to be something else than plain {_JSON}")
     if len(body) > MAX_BODY_BYTES:
         raise _refusal(f"{rule.kind} with {len(body)} bytes (most: {MAX_BODY_BYTES})")
     try:

@@ -90,7 +90,11 @@ def _repository_outcome(
     sent = ticket.sent_at or ticket.held_at
     created = listing.created.get(repo)
     if created is not None and created > sent - SKEW:
-        result = {"full_name": repo, "created_at": created.isoformat()}
+        result = {
+            "full_name": repo,
+            "created_at": created.isoformat(),
+            "private": repo in listing.private,
+        }
         return Outcome(state="spent", evidence="found in the listing", result=result)
     if listing.date <= sent:
         return None

@@ -46,6 +46,13 @@ class Ticket:
         made = str(outcome.result["full_name"])
         return self.repo is not None and made.casefold() == self.repo.casefold()
 
+    def is_published_by(self, outcome: Outcome) -> bool:
+        """Whether it made a repository that nothing shows to be private."""
+        if self.kind != "create_repository" or outcome.state != "spent":
+            return False
+        hidden = outcome.result.get("visibility", "private") in (None, "private")
+        return not (hidden and outcome.result.get("private") is True)
+
 
 def session_key(marker: Marker) -> str:
     """Return the key of the ticket that a session with this marker was started under."""

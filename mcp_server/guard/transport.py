@@ -7,7 +7,7 @@ queries are retried; a mutation is sent at most once, on a fresh HTTP/1.1 connec
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Protocol
@@ -20,6 +20,8 @@ from mcp_server.errors import Ambiguous, Refused, Unavailable
 from mcp_server.guard import evidence, policy
 from mcp_server.guard.evidence import Outcome
 from mcp_server.guard.policy import Rule, Service
+from mcp_server.guard.redact import Redactor
+from mcp_server.guard.tripwire import passing
 
 READ_ATTEMPTS = 3
 READ_TIMEOUT_SECONDS = 30.0
@@ -66,6 +68,7 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
         clock: Clock,
         reads: httpx2.AsyncBaseTransport,
         fresh: Callable[[], httpx2.AsyncBaseTransport],
+        redactor: Redactor,
     ) -> None:
         """Guard what goes to `origins`.
 
@@ -75,12 +78,14 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
             clock: time-outs and back-off.
             reads: the connection pool for reads.
             fresh: makes a transport with no open connection; called once a mutation.
+            redactor: for a service's own words, which the ledger keeps: they may repeat a key.
         """
         self._origins = tuple((httpx2.URL(origin.base), origin) for origin in origins)
         self._tickets = tickets
         self._clock = clock
         self._reads = reads
         self._fresh = fresh
+        self._redactor = redactor
         self._in_flight: dict[asyncio.Task[httpx2.Response], None] = {}
         self.requests: dict[str, int] = {}
 
@@ -88,7 +93,7 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
         """Judge `request` and send it, or raise `Refused` before anything is sent."""
         origin, path = self._locate(request.url)
         body = await request.aread()
-        query = tuple(request.url.params.keys())
+        query = policy.query_names(request.url.raw_path.decode("ascii"))
         rule = policy.decide(
             origin.service, request.method, path, query, dict(request.headers), body
         )
@@ -134,7 +139,8 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
     async def _read_once(self, request: httpx2.Request) -> httpx2.Response:
         async with self._clock.timeout(READ_TIMEOUT_SECONDS):
             self._count(request)
-            response = await self._reads.handle_async_request(request)
+            with passing(_host(request)):
+                response = await self._reads.handle_async_request(request)
             await response.aread()
             return response
 
@@ -185,7 +191,8 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
         try:
             async with self._clock.timeout(SEND_TIMEOUT_SECONDS), self._connection() as connection:
                 self._count(request)
-                response = await connection.handle_async_request(request)
+                with passing(_host(request)):
+                    response = await connection.handle_async_request(request)
                 body = await response.aread()
         except (httpx2.ConnectError, httpx2.ConnectTimeout) as error:
             failed = Outcome(state="released", evidence=f"no connection: {type(error).__name__}")
@@ -198,14 +205,21 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
                 f"{rule.kind} was sent and its answer lost; ticket {ticket} stays open",
                 ticket=ticket,
             ) from error
-        outcome = self._tickets.record_outcome(
-            ticket, evidence.judge(origin.service, rule.kind, response.status_code, body)
-        )
+        proven = evidence.judge(origin.service, rule.kind, response.status_code, body)
+        outcome = self._tickets.record_outcome(ticket, self._without_keys(proven))
         if outcome.state == "unknown":
             raise Ambiguous(
                 f"{rule.kind}: {outcome.evidence}; ticket {ticket} stays open", ticket=ticket
             )
         return response
+
+    def _without_keys(self, outcome: Outcome) -> Outcome:
+        text = self._redactor.text
+        kept = {
+            name: text(value) if isinstance(value, str) else value
+            for name, value in outcome.result.items()
+        }
+        return replace(outcome, evidence=text(outcome.evidence), result=kept)
 
     @asynccontextmanager
     async def _connection(self) -> AsyncGenerator[httpx2.AsyncBaseTransport]:
@@ -229,6 +243,10 @@ def _leaving(origin: Origin, request: httpx2.Request, body: bytes) -> httpx2.Req
     return httpx2.Request(
         request.method, request.url, headers={**said, **origin.headers}, content=body or None
     )
+
+
+def _host(request: httpx2.Request) -> str:
+    return request.url.raw_host.decode("ascii")
 
 
 def _says_later(response: httpx2.Response) -> bool:

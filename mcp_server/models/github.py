@@ -4,6 +4,7 @@ from typing import Literal
 
 from pydantic import AwareDatetime, Field
 
+from mcp_server.models.jules import Marker
 from mcp_server.models.value import Page, Value
 
 GateVerdict = Literal["merge", "wait", "fix", "human"]
@@ -25,6 +26,9 @@ class Repository(Value):
     created_at: AwareDatetime
     pushed_at: AwareDatetime | None = None
     open_issues: int = Field(default=0, description="issues and pull requests, as GitHub counts")
+    marker: Marker | None = Field(
+        default=None, description="the tag of the task that a repository of ours was made for"
+    )
 
 
 class Check(Value):

@@ -22,6 +22,7 @@ from pydantic import AwareDatetime, BaseModel, SecretStr, ValidationError
 from mcp_server import services, store
 from mcp_server.clock import LoopClock
 from mcp_server.errors import SettingsError
+from mcp_server.guard.tripwire import passing
 from mcp_server.sandbox.github_wire import GITHUB_TOKEN
 from mcp_server.sandbox.jules_wire import JULES_KEY
 from mcp_server.sandbox.loop import NothingScheduled
@@ -46,8 +47,10 @@ class WorldLost(RuntimeError):
 
 class _Joined(BaseModel):
     client: str
+    others: tuple[str, ...]
     now: AwareDatetime
     seed: int
+    allowance: int | None
 
 
 class _Woken(BaseModel):
@@ -56,12 +59,17 @@ class _Woken(BaseModel):
 
 @dataclass(kw_only=True)
 class Link:
-    """This process's place in a served world; `in_flight` counts what waits for its answer."""
+    """This process's place in a served world; `in_flight` counts what waits for its answer.
+
+    `others` had joined before; `allowance` is None when the world does not tell its own.
+    """
 
     port: int
     client: str
     joined_at: datetime
     seed: int
+    allowance: int | None
+    others: tuple[str, ...]
     clock: LoopClock = field(init=False)
     in_flight: int = 0
 
@@ -107,7 +115,14 @@ def join(url: str) -> Link:
             joined = _Joined.model_validate_json(_ask(connection, "/world/join", {}))
     except (WorldLost, ValidationError) as error:
         raise SettingsError(f"--world {url}: no world is served there: {error}") from error
-    return Link(port=parts.port, client=joined.client, joined_at=joined.now, seed=joined.seed)
+    return Link(
+        port=parts.port,
+        client=joined.client,
+        joined_at=joined.now,
+        seed=joined.seed,
+        allowance=joined.allowance,
+        others=joined.others,
+    )
 
 
 def run_joined(url: str, main: Callable[[Link], Coroutine[Any, Any, T]]) -> T:
@@ -261,7 +276,9 @@ def _ask(connection: http.client.HTTPConnection, path: str, body: object) -> byt
 
 def _send(connection: http.client.HTTPConnection, path: str, body: object) -> None:
     try:
-        connection.request("POST", path, body=json.dumps(body))
+        # Joining and sleeping are no requests of the product's: its transport never sees them.
+        with passing(LOOPBACK):
+            connection.request("POST", path, body=json.dumps(body))
     except OSError as error:
         raise WorldLost(f"{path}: {error}") from error
 

@@ -21,7 +21,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
 
-from mcp_server.errors import BadArgument, NotFound
+from mcp_server.errors import BadArgument, NotFound, SettingsError
 from mcp_server.sandbox.faults import Exchange, Fault, Frozen, KillPoint
 from mcp_server.sandbox.served_clock import ServedClock
 from mcp_server.sandbox.weather import SHARES, Weather
@@ -88,10 +88,13 @@ class Strikes:
 class Served:
     """A world, its clock and its faults, as HTTP sees them; takes over the world's `fault`."""
 
-    def __init__(self, world: World, clock: ServedClock, faults: str) -> None:
+    def __init__(
+        self, world: World, clock: ServedClock, faults: str, allowance: int | None
+    ) -> None:
         """Serve `world`, which was made with `clock`, in the weather `faults`."""
         self._world = world
         self._clock = clock
+        self._allowance = allowance
         self._strikes = Strikes(seed=world.seed)
         self._strikes.set_weather(faults)
         world.fault = self._strikes
@@ -183,9 +186,10 @@ class Served:
         return JSONResponse({"frozen": self._frozen})
 
     async def _join(self, _request: Request) -> Response:
+        others = sorted(self._clock.clients())
         client = self._clock.join()
-        now = self._clock.now().isoformat()
-        return JSONResponse({"client": client, "now": now, "seed": self._world.seed})
+        told = {"client": client, "others": others, "now": self._clock.now().isoformat()}
+        return JSONResponse({**told, "seed": self._world.seed, "allowance": self._allowance})
 
     async def _leave(self, request: Request) -> Response:
         self._clock.leave(_Client.model_validate_json(await request.body()).client)
@@ -211,7 +215,12 @@ class Served:
 
 @asynccontextmanager
 async def serve(
-    world: World, clock: ServedClock, *, port: int = 0, faults: str = "none"
+    world: World,
+    clock: ServedClock,
+    *,
+    port: int = 0,
+    faults: str = "none",
+    allowance: int | None = None,
 ) -> AsyncGenerator[str]:
     """Serve `world` on loopback while the block runs; gives the address, `http://127.0.0.1:PORT`.
 
@@ -223,10 +232,14 @@ async def serve(
         clock: goes on in `/world/sleep`.
         port: 0 takes a free one.
         faults: the weather to begin with, a name of `SHARES`.
+        allowance: of the world's `Size`, told to those who join; None tells them nothing.
+
+    Raises:
+        SettingsError: the port cannot be had.
     """
     # Not `uvicorn.Server`: it takes over the signals of its process.
     config = uvicorn.Config(
-        Served(world, clock, faults).app(),
+        Served(world, clock, faults, allowance).app(),
         log_config=None,
         access_log=False,
         proxy_headers=False,
@@ -234,9 +247,12 @@ async def serve(
     )
     config.load()
     state = ServerState()
-    listening = await asyncio.get_running_loop().create_server(
-        lambda: _Connection(config, state, {}), LOOPBACK, port
-    )
+    try:
+        listening = await asyncio.get_running_loop().create_server(
+            lambda: _Connection(config, state, {}), LOOPBACK, port
+        )
+    except OSError as error:
+        raise SettingsError(f"--port {port}: {error.strerror}") from error
     try:
         yield f"http://{LOOPBACK}:{listening.sockets[0].getsockname()[1]}"
     finally:

@@ -45,7 +45,9 @@ class GitHubTools:
         everything = await account.repositories(max_age=max_age)
         wanted = [item for item in everything if query.lower() in item.repo.lower()]
         start = int(cursor) if cursor and cursor.isdigit() else 0
-        page = tuple(wanted[start : start + MOST_REPOSITORIES])
+        keys = [self._services.marker_key]
+        shown = wanted[start : start + MOST_REPOSITORIES]
+        page = tuple(creation.recognised(item, keys) for item in shown)
         more = start + MOST_REPOSITORIES
         found = Repositories(
             owner=await account.login(),
@@ -168,7 +170,13 @@ class GitHubTools:
         """
         if "\n" in description:
             raise BadArgument("the description is one line")
-        found = await creation.create(self._services, name, description, task_key or f"m{name}")
+        wanted = creation.Wanted(
+            name=name,
+            description=description,
+            lane="create" if task_key else "manual",
+            task_key=task_key or f"m{name}",
+        )
+        found = await creation.create(self._services, wanted)
         made = CreatedRepository(
             repo=found.repo, private=True, first_commit=found.commit, already=found.already
         )

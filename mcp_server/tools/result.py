@@ -7,7 +7,7 @@ Exceptions would be masked by the SDK (facts/mcp-stack.md 1, trap 1), so each to
 import functools
 import logging
 from collections.abc import Awaitable, Callable
-from typing import Any, ParamSpec
+from typing import Any, ParamSpec, cast
 
 from mcp_types import CallToolResult, TextContent
 
@@ -41,17 +41,33 @@ def answer(text: str, value: Value) -> CallToolResult:
 def answering(
     redactor: Redactor, tool: Callable[P, Awaitable[CallToolResult]]
 ) -> Callable[P, Awaitable[CallToolResult]]:
-    """Wrap a tool: our errors become error results, and no secret leaves in any text."""
+    """Wrap a tool: our errors become error results, and no secret passes in any text, either way.
+
+    What is given is masked too: it goes to Jules and into the ledger.
+    """
 
     @functools.wraps(tool)
     async def wrapped(*args: P.args, **kwargs: P.kwargs) -> CallToolResult:
+        for name, value in kwargs.items():
+            kwargs[name] = _masked(redactor, value)
         try:
             return _clean(redactor, await tool(*args, **kwargs))
         except FactoryError as error:
-            LOGGER.info("tool refused or failed: %s", error)
+            LOGGER.info("tool refused or failed: %s", redactor.text(str(error)))
             return _error(redactor, error)
 
     return wrapped
+
+
+def _masked(redactor: Redactor, given: object) -> object:
+    if isinstance(given, str):
+        return redactor.text(given)
+    if isinstance(given, list):
+        return [_masked(redactor, item) for item in cast("list[object]", given)]
+    if isinstance(given, dict):
+        items = cast("dict[str, object]", given).items()
+        return {name: _masked(redactor, item) for name, item in items}
+    return given
 
 
 def _clean(redactor: Redactor, result: CallToolResult) -> CallToolResult:
