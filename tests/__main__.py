@@ -39,6 +39,11 @@ ROWS = (
     Row(name="lint", command=(str(BIN / "ruff"), "check", "."), budget_seconds=5),
     Row(name="types", command=(str(BIN / "pyright"),), budget_seconds=60),
     Row(name="imports", command=(str(BIN / "lint-imports"),), budget_seconds=10),
+    Row(
+        name="node",
+        command=(sys.executable, "-m", "tests.node_modules_dir"),
+        budget_seconds=30,
+    ),
     # Last, so that pytest's own summary closes the output: CI reads it there.
     Row(name="tests", command=(sys.executable, "-m", "pytest", "-n", "2"), budget_seconds=120),
 )

@@ -19,6 +19,7 @@ from mcp_server.guard.budget import Limits
 from mcp_server.guard.counted import Listing, RepositoryListing
 from mcp_server.guard.evidence import Outcome
 from mcp_server.guard.ledger import Ledger
+from mcp_server.guard.redact import Redactor
 from mcp_server.guard.request import Prepared
 from mcp_server.guard.tickets import Ticket
 from mcp_server.guard.transport import GuardedTransport, Origin, Tickets
@@ -109,7 +110,9 @@ def listing(clock: Clock, *sessions: Session) -> Listing:
 def repositories(clock: Clock, **created: datetime) -> RepositoryListing:
     """Return a complete listing of `owner/NAME` made at the given times, taken just now."""
     made = {f"owner/{name}": at for name, at in created.items()}
-    return RepositoryListing(date=clock.now(), received=clock.elapsed(), created=made)
+    return RepositoryListing(
+        date=clock.now(), received=clock.elapsed(), created=made, private=frozenset(made)
+    )
 
 
 def title(
@@ -203,7 +206,7 @@ def make_repository(ledger: Ledger, clock: Clock, name: str) -> Ticket:
         prepared, key=name, repo=f"owner/{name}", listing=repositories(clock)
     )
     send(ledger, ticket)
-    result = {"full_name": f"owner/{name}", "created_at": clock.now().isoformat()}
+    result = {"full_name": f"owner/{name}", "created_at": clock.now().isoformat(), "private": True}
     ledger.record_outcome(ticket.id, Outcome(state="spent", evidence="HTTP 201", result=result))
     return ticket
 
@@ -279,6 +282,7 @@ def guard(network: httpx2.AsyncBaseTransport, tickets: Tickets, clock: Clock) ->
         clock=clock,
         reads=network,
         fresh=fresh,
+        redactor=Redactor([JULES_KEY, GITHUB_TOKEN]),
     )
 
 

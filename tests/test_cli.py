@@ -2,9 +2,11 @@
 
 import json
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -19,6 +21,7 @@ from agent.tools import failure_of
 from mcp_server.errors import BadArgument
 
 Agent = Callable[..., "Said"]
+SMALL = ("--sandbox", "--size", "small")
 
 
 @dataclass(frozen=True)
@@ -70,7 +73,22 @@ MISTAKES: dict[str, tuple[tuple[str, ...], str]] = {
     "a server without an address": (("budget", "--server", "nonsense"), "nonsense"),
     "a server without a host": (("budget", "--server", "http://"), "http://"),
     "a server on no port": (("budget", "--server", "http://x:y/mcp"), "http://x:y/mcp"),
-    "two worlds": (("budget", "--sandbox", "--server", "http://127.0.0.1:9/mcp"), "two worlds"),
+    "two worlds": (
+        ("budget", "--sandbox", "--server", "http://127.0.0.1:9/mcp"),
+        "--sandbox and --server name 2 worlds",
+    ),
+    "a served world and one of its own": (
+        ("budget", "--sandbox", "--world", "http://127.0.0.1:9"),
+        "--sandbox and --world name 2 worlds",
+    ),
+    "a served world and a server": (
+        ("budget", "--world", "http://127.0.0.1:9", "--server", "http://127.0.0.1:9/mcp"),
+        "--world and --server name 2 worlds",
+    ),
+    "a served world elsewhere": (("run", "--world", "http://example.org:80"), "example.org"),
+    "a served world that is not there": (("run", "--world", "http://127.0.0.1:1"), "127.0.0.1:1"),
+    "weather that is none, for others": (("sandbox", "serve", "--faults", "hail"), "hail"),
+    "sites that are not there, for others": (("sandbox", "serve", "--sites", "none"), "none"),
     "a plan that is not there": (("run", "--sandbox", "--plan", "none.json"), "none.json"),
     "a plan that is a folder": (("run", "--sandbox", "--plan", "."), "--plan"),
     "a database of no file": (("budget", "--sandbox", "--state", "sqlite:///"), "sqlite:///"),
@@ -106,7 +124,11 @@ def test_a_mistake_is_one_sentence_and_exit_2(
 
 @pytest.mark.parametrize(
     "arguments",
-    [("nosuch",), ("budget", "--nosuch"), ("call",), ("budget", "--sandbox", "--seed", "x")],
+    [
+        *(("nosuch",), ("budget", "--nosuch"), ("call",), ("budget", "--sandbox", "--seed", "x")),
+        *(("budget", "--sandbox", "--size", "huge"), ("sandbox", "serve", "--size", "huge")),
+        *(("sandbox", "serve", "--port", "x"), ("sandbox", "serve", "--port", "65536")),
+    ],
 )
 def test_what_the_parser_refuses_exits_2_too(agent: Agent, arguments: tuple[str, ...]) -> None:
     """Typer's own words, without a traceback."""
@@ -115,9 +137,33 @@ def test_what_the_parser_refuses_exits_2_too(agent: Agent, arguments: tuple[str,
     assert "Traceback" not in told.err
 
 
+def test_a_port_that_is_taken_is_one_sentence(agent: Agent) -> None:
+    """Nothing is served then, and the port is named."""
+    with closing(socket.socket()) as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        told = agent("sandbox", "serve", "--port", str(port))
+    assert (told.code, told.out, len(told.err.splitlines())) == (2, "", 1)
+    assert f"--port {port}" in told.err
+
+
+@pytest.mark.parametrize(
+    ("size", "repositories", "allowance"), [((), 120, 100), (("--size", "small"), 15, 12)]
+)
+def test_a_sandbox_is_of_full_size_unless_a_small_one_is_asked_for(
+    agent: Agent, size: tuple[str, ...], repositories: int, allowance: int
+) -> None:
+    """The day that a person sees first is the product's, not the tests'."""
+    told = agent("survey", "--sandbox", "--json", *size)
+    assert told.code == 0
+    assert len(told.document["repositories"]) == repositories
+    assert told.document["budget"]["limit"] == allowance
+
+
 def test_a_tool_called_for_json_is_one_document(agent: Agent) -> None:
     """INTERFACE.md: one JSON document on stdout and nothing else there."""
-    told = agent("call", "budget_status", "--sandbox", "--json")
+    told = agent("call", "budget_status", *SMALL, "--json")
     assert told.code == 0
     assert told.document["limit"] == 12
     assert told.document["remaining"] + told.document["external"] == 12
@@ -130,7 +176,7 @@ def test_a_tool_called_for_json_is_one_document(agent: Agent) -> None:
 def test_a_file_that_is_no_plan_is_one_sentence(agent: Agent, tmp_path: Path, content: str) -> None:
     """`--plan` reads what `agent plan -o` writes; anything else is named, not dumped."""
     (tmp_path / "mine.json").write_bytes(content.encode("latin-1"))
-    told = agent("run", "--sandbox", "--plan", "mine.json")
+    told = agent("run", *SMALL, "--plan", "mine.json")
     assert (told.code, told.out) == (2, "")
     assert len(told.err.splitlines()) == 1
     assert "mine.json" in told.err
@@ -140,7 +186,7 @@ def test_a_tools_arguments_are_pairs_or_json(agent: Agent) -> None:
     """A pair wins over the object."""
     told = agent(
         *("call", "github_list_repos", "query=recipe", "--args", '{"query": "none"}'),
-        *("--sandbox", "--json"),
+        *(*SMALL, "--json"),
     )
     assert [one["repo"] for one in told.document["repositories"]] == ["factory-owner/recipe-web"]
 
@@ -155,18 +201,18 @@ def test_a_pair_is_read_as_the_tools_schema_has_it(agent: Agent) -> None:
             "mine=false",
             "repo=factory-owner/recipe-web",
         ),
-        *("--sandbox", "--json"),
+        *(*SMALL, "--json"),
     )
     (session, *_) = listed.document["sessions"]
     assert session["id"].isdigit()
-    told = agent("call", "jules_get_session", f"session_id={session['id']}", "--sandbox", "--json")
+    told = agent("call", "jules_get_session", f"session_id={session['id']}", *SMALL, "--json")
     assert (told.code, told.document["session"]["id"]) == (0, session["id"])
 
 
 def test_a_list_in_a_pair_is_json(agent: Agent) -> None:
     """A nullable list takes JSON, as `--args` does."""
     told = agent(
-        *("call", "github_repo_health", 'repos=["factory-owner/recipe-web"]', "--sandbox", "--json")
+        *("call", "github_repo_health", 'repos=["factory-owner/recipe-web"]', *SMALL, "--json")
     )
     assert told.code == 0
     assert [one["repo"] for one in told.document["health"]] == ["factory-owner/recipe-web"]
@@ -174,7 +220,7 @@ def test_a_list_in_a_pair_is_json(agent: Agent) -> None:
 
 def test_a_tool_that_refuses_says_so_in_text_and_by_its_exit_code(agent: Agent) -> None:
     """Refusals are answers: the reason stands on stdout, in either form."""
-    arguments = ("call", "jules_start_session", "prompt=x", "--sandbox")
+    arguments = ("call", "jules_start_session", "prompt=x", *SMALL)
     told, as_json = agent(*arguments), agent(*arguments, "--json")
     assert (told.code, as_json.code) == (7, 7)
     assert "settling" in told.out
@@ -194,8 +240,8 @@ def test_a_call_that_is_the_callers_mistake_is_told_as_one(
     agent: Agent, arguments: tuple[str, ...], code: str
 ) -> None:
     """Exit 2 with a reason, whether the tool or the protocol's library said no."""
-    told = agent("call", *arguments, "--sandbox")
-    as_json = agent("call", *arguments, "--sandbox", "--json")
+    told = agent("call", *arguments, *SMALL)
+    as_json = agent("call", *arguments, *SMALL, "--json")
     assert (told.code, as_json.code) == (2, 2)
     error = as_json.document["error"]
     assert error["code"] == code
@@ -212,7 +258,7 @@ def test_a_tool_that_crashed_is_nobodys_mistake() -> None:
 
 def test_the_budget_is_a_sentence_or_a_document(agent: Agent) -> None:
     """`agent budget` is `budget_status` by a shorter name."""
-    told, as_json = agent("budget", "--sandbox"), agent("budget", "--sandbox", "--json")
+    told, as_json = agent("budget", *SMALL), agent("budget", *SMALL, "--json")
     assert (told.code, as_json.code) == (0, 0)
     assert "of 12 sessions free now" in told.out
     assert as_json.document["limit"] == 12
@@ -220,7 +266,7 @@ def test_the_budget_is_a_sentence_or_a_document(agent: Agent) -> None:
 
 def test_the_tools_are_listed_by_name(agent: Agent) -> None:
     """For a reader with the first sentence of each, for a program as the protocol has them."""
-    told, as_json = agent("tools", "--sandbox"), agent("tools", "--sandbox", "--json")
+    told, as_json = agent("tools", *SMALL), agent("tools", *SMALL, "--json")
     names = [tool["name"] for tool in as_json.document]
     assert [line.split()[0] for line in told.out.splitlines()] == names
     assert {"budget_status", "jules_start_session", "github_merge_pull"} <= set(names)
@@ -229,7 +275,7 @@ def test_the_tools_are_listed_by_name(agent: Agent) -> None:
 
 def test_a_plan_is_printed_and_written_alike(agent: Agent, tmp_path: Path) -> None:
     """`agent plan -o` writes what `agent run --plan` reads."""
-    told = agent("plan", "--sandbox", "--json", "-o", "plan.json")
+    told = agent("plan", *SMALL, "--json", "-o", "plan.json")
     written = (tmp_path / "plan.json").read_text(encoding="utf-8")
     assert told.code == 0
     assert written == told.out
@@ -238,8 +284,8 @@ def test_a_plan_is_printed_and_written_alike(agent: Agent, tmp_path: Path) -> No
 
 def test_a_plan_is_told_with_its_reasons(agent: Agent) -> None:
     """Every task with its lane, its repository and why."""
-    plan = Plan.model_validate(agent("plan", "--sandbox", "--json").document)
-    told = agent("plan", "--sandbox").out
+    plan = Plan.model_validate(agent("plan", *SMALL, "--json").document)
+    told = agent("plan", *SMALL).out
     for task in plan.tasks:
         assert f"{task.repo}: {task.title} ({task.reason})" in told
     assert all(note in told for note in plan.notes)
@@ -247,11 +293,11 @@ def test_a_plan_is_told_with_its_reasons(agent: Agent) -> None:
 
 def test_a_run_carries_out_the_plan_it_is_given(agent: Agent, tmp_path: Path) -> None:
     """A reviewed plan is executed as it is: what a person struck out is not done."""
-    plan = Plan.model_validate(agent("plan", "--sandbox", "--json").document)
+    plan = Plan.model_validate(agent("plan", *SMALL, "--json").document)
     kept = next(task for task in plan.tasks if task.lane == "optimize")
     reviewed = plan.model_copy(update={"tasks": (kept,)})
     (tmp_path / "mine.json").write_text(reviewed.model_dump_json(), encoding="utf-8")
-    told = agent("run", "--sandbox", "--plan", "mine.json", "--json", "--out", "reports")
+    told = agent("run", *SMALL, "--plan", "mine.json", "--json", "--out", "reports")
     assert told.code == told.document["run"]["exit"]
     assert [task["id"] for task in told.document["tasks"]] == [kept.key]
     assert told.document["tasks"][0]["sessions_spent"] >= 1
@@ -267,22 +313,22 @@ def test_a_run_carries_out_the_plan_it_is_given(agent: Agent, tmp_path: Path) ->
 def test_a_dry_run_plans_and_starts_nothing(agent: Agent, tmp_path: Path) -> None:
     """Every task is told as what would be done; the real day can still begin."""
     state = f"sqlite:///{tmp_path}/state.db"
-    told = agent("run", "--sandbox", "--dry-run", "--json", "--state", state, "--only", "optimize")
+    told = agent("run", *SMALL, "--dry-run", "--json", "--state", state, "--only", "optimize")
     tasks = told.document["tasks"]
     assert (told.code, told.document["allowance"]["spent"]) == (0, 0)
     assert {task["state"] for task in tasks} == {"skipped"}
     assert {task["lane"] for task in tasks} == {"optimize"}
     assert all(task["reason"].startswith("dry run") for task in tasks)
-    again = agent("run", "--sandbox", "--dry-run", "--json", "--state", state)
+    again = agent("run", *SMALL, "--dry-run", "--json", "--state", state)
     assert again.document["run"]["resumed"] is False
 
 
 def test_another_worlds_ledger_is_refused(agent: Agent, tmp_path: Path) -> None:
     """DESIGN.md section 5, fail closed: exit 7 and a sentence, with either command."""
     state = f"sqlite:///{tmp_path}/state.db"
-    assert agent("budget", "--sandbox", "--state", state).code == 0
+    assert agent("budget", *SMALL, "--state", state).code == 0
     for command in ("budget", "run"):
-        told = agent(command, "--sandbox", "--seed", "8", "--state", state)
+        told = agent(command, *SMALL, "--seed", "8", "--state", state)
         assert (told.code, told.out) == (7, "")
         assert "sandbox:7" in told.err
         assert len(told.err.splitlines()) == 1
@@ -291,7 +337,7 @@ def test_another_worlds_ledger_is_refused(agent: Agent, tmp_path: Path) -> None:
 def test_a_damaged_ledger_is_refused(agent: Agent, tmp_path: Path) -> None:
     """DESIGN.md section 5: missing, corrupt or full means refuse and say why."""
     (tmp_path / "state.db").write_text("no database at all, but long enough to be read as one\n")
-    told = agent("budget", "--sandbox", "--state", f"sqlite:///{tmp_path}/state.db")
+    told = agent("budget", *SMALL, "--state", f"sqlite:///{tmp_path}/state.db")
     assert told.code == 7
     assert "state.db" in told.err
 
@@ -322,7 +368,7 @@ def test_the_last_words_of_a_server_that_dies_are_the_sentence(
 ) -> None:
     """A child that finds another world's ledger says so; the agent repeats no traceback."""
     state = f"sqlite:///{tmp_path}/state.db"
-    assert agent("budget", "--sandbox", "--state", state).code == 0
+    assert agent("budget", *SMALL, "--state", state).code == 0
     monkeypatch.setenv("JULES_API_KEY", "a key of nobody")
     monkeypatch.setenv("GITHUB_TOKEN", "a token of nobody")
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1]))
@@ -392,8 +438,8 @@ def test_what_is_no_duration_is_refused(text: str) -> None:
 
 def test_an_installed_agent_starts_in_its_own_process(tmp_path: Path) -> None:
     """`python -m agent`, as a shell runs it: one document on stdout, nothing on stderr."""
-    done = subprocess.run(
-        [sys.executable, "-m", "agent", "budget", "--sandbox", "--json"],
+    done = subprocess.run(  # noqa: S603 -- our own program
+        [sys.executable, "-m", "agent", "budget", *SMALL, "--json"],
         cwd=tmp_path,
         env={"PATH": os.environ["PATH"], "PYTHONPATH": str(Path(__file__).parents[1])},
         capture_output=True,

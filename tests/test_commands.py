@@ -39,7 +39,11 @@ def day(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     state = f"sqlite:///{folder}/state.db"
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        patch.setattr(sys, "argv", ["agent", "run", "--sandbox", "--json", "--state", state])
+        patch.setattr(
+            sys,
+            "argv",
+            ["agent", "run", "--sandbox", "--size", "small", "--json", "--state", state],
+        )
         with pytest.raises(SystemExit):
             main()
     return (folder / "state.db").read_bytes()
@@ -53,7 +57,7 @@ def agent(
     monkeypatch.chdir(tmp_path)
 
     def run(*arguments: str) -> Said:
-        world = ("--sandbox", "--state", f"sqlite:///{tmp_path}/state.db")
+        world = ("--sandbox", "--size", "small", "--state", f"sqlite:///{tmp_path}/state.db")
         monkeypatch.setattr(sys, "argv", ["agent", *arguments, *world])
         with pytest.raises(SystemExit) as left:
             main()

@@ -1,7 +1,6 @@
 """The controller over the real server and a sandbox world: what it makes of lost answers and lives.
 
-Days here carry out a given plan of a few tasks, so that each shows one thing. The tool behind the
-saga of a new repository is tested beside the saga.
+Days here carry out a given plan of a few tasks, so that each shows one thing.
 """
 
 from collections.abc import Callable, Mapping
@@ -11,11 +10,15 @@ from pathlib import Path
 
 import pytest
 
+from agent.answers import drop
 from agent.planner.plan import Plan, Split, Task
 from agent.report.model import TaskLine
 from agent.run import Options, Result
+from agent.state import State
 from agent.wiring import WorldFlags, make_world
 from mcp_server.clock import LoopClock
+from mcp_server.guard.ledger import Ledger
+from mcp_server.models import Lane
 from mcp_server.sandbox.faults import Exchange, Fault
 from mcp_server.sandbox.life import Life
 from mcp_server.sandbox.loop import run_virtual
@@ -24,8 +27,9 @@ from mcp_server.sandbox.portfolio import KINDS, SUBJECTS
 from mcp_server.sandbox.repository import OWNER
 from mcp_server.sandbox.visitor import scripted
 from mcp_server.sandbox.world import EPOCH
-from tests.agent_cases import NOW, OTHER_REPO, Desk, Tap, at_desk, task
+from tests.agent_cases import NOW, OTHER_REPO, Tap, task
 from tests.days import Nights, run_once
+from tests.guard_cases import ManualClock, open_ledger
 
 CARE = task(key="kcare")
 OTHER = task(key="kother", repo=OTHER_REPO, variables={"repo": OTHER_REPO, "evidence": "none"})
@@ -113,6 +117,10 @@ def elsewhere(number: int) -> list[Task]:
     ]
 
 
+def plan_of(*tasks: Task) -> Plan:
+    return Plan(date="2026-11-23", created_at=NOW, split=SPLIT, ideas=(), tasks=tasks, notes=())
+
+
 def carry_out(
     folder: Path,
     *tasks: Task,
@@ -122,12 +130,12 @@ def carry_out(
     empty_disks: bool = False,
     script: Callable[[str, Life], Life] = AS_DRAWN,
 ) -> Day:
-    """Carry out a plan of `tasks`, in as many runs as there are options.
+    """Carry out a plan of `tasks`, in as many runs as there are options; some have their own plan.
 
     With `empty_disks` each run has a state of its own, as on another machine.
     """
     clock = LoopClock(EPOCH)
-    plan = Plan(date="2026-11-23", created_at=NOW, split=SPLIT, ideas=(), tasks=tasks, notes=())
+    plan = plan_of(*tasks)
 
     async def play() -> Day:
         nights = Nights(world=make_world(WorldFlags(sandbox=True), clock, size))
@@ -135,7 +143,7 @@ def carry_out(
         nights.world.jules.script = script
         for nth, options in enumerate(runs):
             disk = folder / f"{nth if empty_disks else 0}.db"
-            wanted = replace(options, plan=plan)
+            wanted = replace(options, plan=options.plan or plan)
             await run_once(nights, clock, f"sqlite:///{disk}", wanted, size)
         return Day(nights=nights, tap=tap)
 
@@ -226,64 +234,6 @@ def test_a_new_repository_goes_on_at_the_step_that_was_lost(tmp_path: Path, faul
     assert repo is not None
     assert repo.private
     assert day.nights.rules_broken == []
-
-
-def test_a_new_repository_is_private_begins_with_the_standard_and_is_made_once() -> None:
-    """DESIGN.md section 6: one first commit; the same (name, task_key) is the same repository."""
-
-    async def play(desk: Desk) -> None:
-        given = {"name": "new-app", "description": "A new app", "task_key": "kone"}
-        made = await desk.ask("github_create_private_repo", **given)
-        repo = desk.world.github.repo(made["repo"])
-        assert repo is not None
-        assert (made["private"], repo.private, made["already"]) == (True, True, False)
-        head = repo.git.branches[repo.default_branch]
-        assert head == made["first_commit"]
-        assert set(repo.git.files(head)) >= {
-            "AGENTS.md",
-            "README.md",
-            "LICENSE",
-            ".gitignore",
-            ".github/workflows/ci.yml",
-        }
-        sent = list(desk.tap.mutations)
-        again = await desk.ask("github_create_private_repo", **given)
-        assert again == {**made, "already": True}
-        assert desk.tap.mutations == sent
-        assert desk.broken == []
-
-    at_desk(play)
-
-
-@pytest.mark.parametrize(
-    ("name", "key"), [("recipe-web", "kone"), ("new-app", "ktwo")], ids=["the user's", "a task's"]
-)
-def test_a_name_that_is_taken_is_refused(name: str, key: str) -> None:
-    """Nothing that exists is ever written over; its branches change by pull request only."""
-
-    async def play(desk: Desk) -> None:
-        given = {"description": "A new app"}
-        await desk.ask("github_create_private_repo", name="new-app", task_key="kone", **given)
-        sent = list(desk.tap.mutations)
-        told = await desk.call("github_create_private_repo", name=name, task_key=key, **given)
-        assert told.refusal == ("bad_argument", None)
-        assert desk.tap.mutations == sent
-
-    at_desk(play)
-
-
-def test_repositories_have_a_limit_of_their_own() -> None:
-    """Ten a day at an allowance of 100; two at 12."""
-
-    async def play(desk: Desk) -> None:
-        for n in range(2):
-            await desk.ask(
-                "github_create_private_repo", name=f"new-app{n}", description="x", task_key="kone"
-            )
-        told = await desk.call("github_create_private_repo", name="new-app2", description="x")
-        assert told.refusal == ("refused", "repositories")
-
-    at_desk(play)
 
 
 LIVES: dict[str, tuple[dict[str, object], str, int]] = {
@@ -399,6 +349,103 @@ def test_a_started_task_is_found_again_from_an_empty_disk(tmp_path: Path) -> Non
     assert day.result.report.run.resumed is False
     assert day.sessions == ["kcare.a1"]
     assert day.nights.rules_broken == []
+
+
+SHORT = Options(until=timedelta(minutes=90))
+LONG = scripted(gaps=(300.0,) * 20)
+
+
+@pytest.mark.parametrize("only", [None, frozenset({"update"})], ids=["all lanes", "another lane"])
+def test_a_started_task_that_no_plan_names_any_more_is_brought_to_its_end(
+    tmp_path: Path, only: frozenset[Lane] | None
+) -> None:
+    """DESIGN.md section 6: with an empty disk, its session is all that is left to tell of it."""
+    later = Options(plan=plan_of(OTHER), only=only)
+    day = carry_out(tmp_path, CARE, runs=(SHORT, later, later), empty_disks=True, script=LONG)
+    first, second, third = (one.report for one in day.nights.results)
+    assert first.tasks[0].state == "running"
+    told = {one.id: one for one in second.tasks}
+    assert (told["kcare"].state, told["kcare"].lane, told["kcare"].repo) == (
+        "merged",
+        "optimize",
+        CARE.repo,
+    )
+    assert told["kcare"].sessions == first.tasks[0].sessions
+    assert ("kother" in told) == (only is None)
+    # All over: a third life finds nothing of it to do.
+    assert "kcare" not in {one.id for one in third.tasks}
+    assert day.sessions == (["kcare.a1"] if only else ["kcare.a1", "kother.a1"])
+    assert all(day.archived)
+    assert day.nights.rules_broken == []
+
+
+def test_a_repository_that_was_made_for_a_task_that_no_plan_names_gets_its_session(
+    tmp_path: Path,
+) -> None:
+    """One repository, one session; and it stands in the review list as any new one."""
+    runs = (replace(SHORT, until=timedelta(minutes=76)), Options(plan=plan_of(CARE)))
+    day = carry_out(tmp_path, NEW, runs=runs, empty_disks=True)
+    assert day.nights.results[0].report.tasks[0].state == "running"
+    assert day.ends == {"knew": "merged", "kcare": "merged"}
+    assert sorted(day.sessions) == ["kcare.a1", "knew.a1"]
+    assert day.sent("/user/repos") == 1
+    assert day.result.report.review_before_public == (NEW.repo,)
+    assert day.nights.rules_broken == []
+
+
+def test_what_was_begun_and_may_not_go_on_today_is_not_given_up(tmp_path: Path) -> None:
+    """A pause refuses its next step all day long: cut off with work left, never skipped."""
+    disk = tmp_path / "1.db"
+    paused: list[Ledger] = []
+
+    def strike(exchange: Exchange) -> Fault | None:
+        if not disk.exists():
+            return REFUSED if exchange.path.endswith("/git/trees") else None
+        if exchange.path.endswith("/sessions") and not paused:
+            paused.append(open_ledger(disk, ManualClock(), world="sandbox:7"))
+            paused[0].pause("by hand")
+        return None
+
+    runs = (replace(SHORT, until=timedelta(minutes=76)), replace(SHORT, plan=plan_of()))
+    day = carry_out(tmp_path, NEW, runs=runs, empty_disks=True, fault=strike)
+    assert day.ends == {"knew": "running"}
+    assert day.result.report.run.exit == 6
+    assert "by hand" in day.tasks["knew"].reason
+
+
+def test_a_dry_run_takes_nothing_up(tmp_path: Path) -> None:
+    """It shows a plan; what was begun stays as it is, for a real run."""
+    dry = Options(plan=plan_of(OTHER), dry_run=True)
+    day = carry_out(tmp_path, CARE, runs=(SHORT, dry), empty_disks=True, script=LONG)
+    assert list(day.ends) == ["kother"]
+    assert day.sessions == ["kcare.a1"]
+    assert day.archived == [False]
+
+
+@pytest.mark.parametrize(
+    ("at", "nth", "spent"),
+    [("GET", 3, 0), ("POST", 1, 1)],
+    ids=["between two looks", "while it starts"],
+)
+def test_a_task_that_a_person_drops_beside_a_run_stays_dropped(
+    tmp_path: Path, at: str, nth: int, spent: int
+) -> None:
+    """The run does not write its own view over the answer; a unit that was spent is told."""
+    seen: list[Exchange] = []
+
+    def drop_it(exchange: Exchange) -> None:
+        state = State(f"sqlite:///{tmp_path}/0.db")
+        if exchange.path.endswith("/sessions") and exchange.method == at and state.task("kcare"):
+            seen.append(exchange)
+            if len(seen) == nth:
+                drop(state, "kcare")
+        state.close()
+
+    day = carry_out(tmp_path, CARE, OTHER, fault=drop_it)
+    assert day.ends == {"kcare": "skipped", "kother": "merged"}
+    told = day.tasks["kcare"]
+    assert (told.reason, told.sessions_spent) == ("dropped by a person", spent)
+    assert sorted(day.sessions) == [*["kcare.a1"] * spent, "kother.a1"]
 
 
 def test_a_day_that_was_done_is_done_when_it_is_run_again(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from sqlalchemy.exc import IntegrityError, OperationalError
 
 from mcp_server.clients import github, jules
 from mcp_server.errors import LedgerUnavailable, Refused
-from mcp_server.guard import chain
+from mcp_server.guard import chain, marker
 from mcp_server.guard.budget import Limits
 from mcp_server.guard.evidence import Outcome
 from mcp_server.guard.ledger import Ledger
@@ -20,6 +20,7 @@ from mcp_server.guard.tickets import Ticket
 from mcp_server.store import open_engine
 from tests.guard_cases import (
     LEDGER_ID,
+    MARKER_KEY,
     RELEASED,
     SHA,
     START,
@@ -266,6 +267,43 @@ def test_branches_are_written_directly_only_in_repositories_made_here(
             assert refused.value.limit == "direct_push"
 
 
+OTHER_SHA = "b" * 40
+
+
+def test_the_first_commit_of_an_earlier_lifes_repository_is_made_on_the_head_that_was_seen(
+    ledger: Ledger,
+):
+    """DESIGN.md section 6: killed before it; nothing else is written there, nor anywhere else."""
+    tag = marker.read(title(), [MARKER_KEY], repo="owner/tool", branch="main")
+    forged = marker.read(title(), [MARKER_KEY], repo="owner/copy", branch="main")
+    for no_proof in (None, forged):
+        with pytest.raises(Refused) as refused:
+            ledger.adopt_repository("owner/old", no_proof, head=SHA)
+        assert refused.value.limit == "foreign"
+    tree = github.create_tree("owner/old", SHA, [("AGENTS.md", "be good\n")])
+    with pytest.raises(Refused):
+        ledger.hold(tree, key="tree")
+    for _ in range(2):
+        ledger.adopt_repository("owner/old", tag, head=SHA)
+    assert [one.kind for one in ledger.events()].count("repository_adopted") == 1
+    ledger.hold(tree, key="tree")
+    commit = github.create_commit("owner/old", message="standard", tree=SHA, parent=SHA)
+    ticket = ledger.hold(commit, key="commit")
+    move = github.move_branch("owner/old", "main", OTHER_SHA)
+    for elsewhere in (
+        github.create_commit("owner/old", message="more", tree=SHA, parent=OTHER_SHA),
+        github.create_commit("owner/tool", message="standard", tree=SHA, parent=SHA),
+        move,
+    ):
+        with pytest.raises(Refused) as refused:
+            ledger.hold(elsewhere, key="elsewhere")
+        assert refused.value.limit == "direct_push"
+    send(ledger, ticket)
+    made = Outcome(state="spent", evidence="HTTP 201", result={"sha": OTHER_SHA})
+    ledger.record_outcome(ticket.id, made)
+    ledger.hold(move, key="move")
+
+
 @pytest.mark.parametrize("repo", ["owner/important", "owner/new2", "owner/", "new", "/new", ""])
 def test_a_creation_is_held_under_the_name_it_makes(ledger: Ledger, clock: ManualClock, repo: str):
     """Held as another one and spent, it would open that one's branches to direct writes."""
@@ -293,7 +331,9 @@ def test_a_creation_is_spent_by_the_repository_that_was_held_only(
     made = github.create_repository("new", "x")
     ticket = ledger.hold_repository(made, key="k", repo="owner/new", listing=repositories(clock))
     send(ledger, ticket)
-    outcome = Outcome(state="spent", evidence="HTTP 201", result={"full_name": named})
+    outcome = Outcome(
+        state="spent", evidence="HTTP 201", result={"full_name": named, "private": True}
+    )
     recorded = ledger.record_outcome(ticket.id, outcome)
     found = ledger.find("create_repository", "k")
     assert found is not None

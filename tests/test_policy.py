@@ -168,6 +168,17 @@ REFUSED: dict[str, Case] = {
         f"{JULES}/sessions",
         {**SESSION, "sourceContext": {"source": "sources/gitlab/a/b", "githubRepoContext": {}}},
     ),
+    "a source of dots": Case(
+        "POST",
+        f"{JULES}/sessions",
+        {
+            **SESSION,
+            "sourceContext": {
+                "source": "sources/github/owner/..",
+                "githubRepoContext": {"startingBranch": "main"},
+            },
+        },
+    ),
     "an empty message": Case("POST", f"{JULES}/sessions/s1:sendMessage", {"prompt": ""}),
     "approval with a body": Case("POST", f"{JULES}/sessions/s1:approvePlan", {"force": True}),
     "unknown verb": Case("POST", f"{JULES}/sessions/s1:delete", {}),
@@ -193,6 +204,19 @@ REFUSED: dict[str, Case] = {
     "double slash": Case("GET", f"{GITHUB}//repos/owner/tool"),
     "double slash inside": Case("GET", f"{GITHUB}/repos/owner//tool"),
     "trailing slash": Case("POST", f"{JULES}/sessions/", SESSION),
+    "trailing slash of a branch": Case("PATCH", f"{MAIN}/", {"sha": SHA, "force": False}),
+    "said to be a form": Case(
+        "POST",
+        f"{JULES}/sessions/s1:sendMessage",
+        {"prompt": "&_method=DELETE&"},
+        {"content-type": "application/x-www-form-urlencoded"},
+    ),
+    "said to be UTF-16": Case(
+        "POST", NEW, CREATE, {"content-type": "application/json; charset=utf-16"}
+    ),
+    "said to be packed": Case("POST", NEW, CREATE, {"content-encoding": "gzip"}),
+    "a field mask": Case("GET", f"{JULES}/sessions?fields=sessions"),
+    "one source": Case("GET", f"{JULES}/sources/github/owner/tool"),
     "another version": Case("GET", "https://jules.googleapis.com/v1/sessions"),
     "above the base": Case("GET", f"{JULES}/../v1/sessions"),
     "GraphQL": Case("POST", f"{GITHUB}/graphql", {"query": "mutation { x }"}),
@@ -217,6 +241,7 @@ REFUSED: dict[str, Case] = {
     "path absolute": Case("POST", f"{GITHUB}{REPO}/git/trees", tree(path="/etc/passwd")),
     "path into .git": Case("POST", f"{GITHUB}{REPO}/git/trees", tree(path=".git/config")),
     "path into .GIT": Case("POST", f"{GITHUB}{REPO}/git/trees", tree(path="a/.GIT/hooks/x")),
+    "path into .git.": Case("POST", f"{GITHUB}{REPO}/git/trees", tree(path=".git. /config")),
     "a tree entry by sha": Case("POST", f"{GITHUB}{REPO}/git/trees", tree(sha=SHA)),
     "a tree on nothing": Case("POST", f"{GITHUB}{REPO}/git/trees", {"tree": TREE["tree"]}),
     "an empty tree": Case("POST", f"{GITHUB}{REPO}/git/trees", {"base_tree": SHA, "tree": []}),
@@ -354,7 +379,7 @@ def test_each_read_that_a_client_makes_leaves_by_its_own_rule():
     assert tickets.taken == []
     seen = {_rule_of(request) for request in network.sent}
     reads = {rule.kind for rule in RULES if rule.effect == "read"}
-    assert seen == reads - {"get_source"}  # no client asks for a single source
+    assert seen == reads
 
 
 async def _whatever_comes(read: Callable[[], object]) -> None:

@@ -1,11 +1,16 @@
 """Redaction: no coding of a secret gets through, and everything else does."""
 
 import base64
+import hashlib
 import html
+import itertools
 import json
 import logging
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterable
 from io import StringIO
+from types import FrameType
+from typing import TYPE_CHECKING
 from urllib.parse import quote, quote_plus
 
 import pytest
@@ -13,7 +18,16 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from mcp_server.errors import SettingsError
-from mcp_server.guard.redact import RedactingFilter, Redactor, safe_headers
+from mcp_server.guard.redact import (
+    CHUNK,
+    RedactedStream,
+    RedactingFilter,
+    Redactor,
+    safe_headers,
+)
+
+if TYPE_CHECKING:
+    from _typeshed import TraceFunction
 
 # One of each look: hex, prefixed, with the characters that codings change, text, a key file.
 SECRETS = (
@@ -84,9 +98,14 @@ def test_a_line_of_a_key_file_is_a_secret_of_its_own(secret: str):
         assert line not in REDACTOR.text(f"> {line}")
 
 
+def test_a_short_line_of_a_key_file_is_a_secret_too():
+    """The last one, as a rule: fewer characters than make a part, and enough to be masked."""
+    assert Redactor(["first-line-of-a-key\nlast-one"]).text("> last-one") == "> ***"
+
+
 @given(st.text())
 def test_other_text_is_left_alone(text: str):
-    """Nothing is guessed at."""
+    """What looks like a key is `test_key_formats.py`'s."""
     assume(not any(secret in text for secret in SECRETS))
     assert REDACTOR.text(text) == text
     assert Redactor(()).text(text) == text
@@ -110,6 +129,144 @@ def test_a_secret_inside_any_text_is_masked(chosen: list[str], before: str, afte
     clean = Redactor(chosen).text(before + chosen[0] + after)
     assert "***" in clean
     assert chosen[0] not in clean
+
+
+SCRAPS = st.lists(
+    st.one_of(
+        st.text("ab+/=% ", max_size=5),
+        st.tuples(st.sampled_from(SECRETS), st.integers(0, 60), st.integers(0, 40)).map(
+            lambda cut: cut[0][cut[1] : cut[1] + cut[2]]
+        ),
+    ),
+    max_size=8,
+).map("".join)
+
+
+def chunks_of(secret: str) -> set[str]:
+    """Return the parts of a secret that are worth keeping back: a dozen characters."""
+    return {secret[at : at + CHUNK] for at in range(len(secret) - CHUNK + 1)}
+
+
+@given(SCRAPS)
+def test_no_dozen_characters_of_a_secret_remain(text: str):
+    """facts/safety.md 4: a message that was cut to length holds half a secret."""
+    clean = REDACTOR.text(text)
+    assert REDACTOR.text(clean) == clean
+    for secret in SECRETS:
+        assert not any(chunk in clean for chunk in chunks_of(secret))
+
+
+@pytest.mark.parametrize("coding", CODINGS)
+def test_a_part_of_a_coded_secret_is_masked_too(coding: str):
+    """At any place where it was cut."""
+    coded = CODINGS[coding](SECRETS[1])
+    # What base64 begins with here is `user:`.
+    for at in range(8, len(coded) - CHUNK - 4):
+        assert REDACTOR.text(f"...{coded[at : at + CHUNK]} ") == "...*** "
+
+
+@pytest.mark.parametrize("before", range(20))
+def test_a_part_of_a_secret_is_masked_wherever_it_begins(before: int):
+    """The search strides; no place is between its steps."""
+    text = f"{' ' * before}{SECRETS[0][5 : 5 + CHUNK]}"
+    assert REDACTOR.text(text) == f"{' ' * before}***"
+
+
+def test_fewer_characters_of_a_secret_are_left_alone():
+    """Eleven are too little to be of use, and too likely to be a word."""
+    assert REDACTOR.text(SECRETS[0][:11]) == SECRETS[0][:11]
+
+
+SLOW = ("a", "ab", "0123456789", "sandbox-jules", "aaaaaaaaaaab", SECRETS[0], SECRETS[11])
+
+
+@pytest.mark.parametrize("piece", SLOW)
+def test_twice_the_text_takes_twice_the_steps(piece: str):
+    """Counted, not timed; secrets of one letter, and texts made of almost a secret."""
+    redactor = Redactor([*SECRETS, "a" * 40, "ab" * 20, "sandbox-jules-key"])
+    one, two = (steps(redactor, (piece * 4000)[:length]) for length in (4000, 8000))
+    assert two <= 2.1 * one + 200
+
+
+def test_a_long_secret_is_walked_once():
+    """Not once more for each of its parts: a key file has thousands of characters."""
+    secret = "".join(hashlib.sha256(bytes([n])).hexdigest() for n in range(30))
+    text = secret * 2
+    assert steps(Redactor([secret]), text) <= 10 * len(text)
+
+
+def steps(redactor: Redactor, text: str) -> int:
+    """Return how many lines of Python it takes to mask a text."""
+    count = 0
+
+    def trace(_frame: FrameType, event: str, _argument: object) -> "TraceFunction":
+        nonlocal count
+        count += event == "line"
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        redactor.text(text)
+    finally:
+        sys.settrace(before)
+    return count
+
+
+def written(pieces: Iterable[str], redactor: Redactor = REDACTOR) -> str:
+    """Return what a redacted stream passes on of these writes, and then lets go of."""
+    sink = StringIO()
+    stream = RedactedStream(sink, redactor)
+    for piece in pieces:
+        assert stream.write(piece) == len(piece)
+        stream.flush()
+    stream.release()
+    return sink.getvalue()
+
+
+@given(SCRAPS, st.lists(st.integers(0, 100), max_size=6))
+def test_a_secret_in_two_writes_is_one_secret(text: str, cuts: list[int]):
+    """However a stream is cut, and flushed between."""
+    text = f"{text} {SECRETS[0]}\n{SECRETS[2]}"
+    edges = [0, *sorted(cuts), len(text)]
+    clean = written(text[a:b] for a, b in itertools.pairwise(edges))
+    for secret in (SECRETS[0], SECRETS[2]):
+        assert not any(chunk in clean for chunk in chunks_of(secret))
+
+
+@given(st.lists(st.text("ab\n -"), max_size=9))
+def test_a_stream_loses_nothing(pieces: list[str]):
+    """What holds no secret comes out as it went in."""
+    assert written(pieces) == "".join(pieces)
+
+
+def test_a_line_is_passed_on_when_it_ends():
+    """A log on a screen must not wait for the next one."""
+    sink = StringIO()
+    stream = RedactedStream(sink, REDACTOR)
+    stream.write("one\ntw")
+    assert sink.getvalue() == "one\n"
+    assert stream.writable()
+    stream.write("o\n")
+    assert sink.getvalue() == "one\ntwo\n"
+
+
+def test_a_private_key_of_nobody_we_know_is_masked_line_by_line():
+    """Its later lines look like nothing; so the stream waits for the last one."""
+    body = "".join(f"MIIEvQaB3dE5fG7hJ9kL1mN2pQ4rS6t{n}\n" for n in range(9))
+    lines = f"before\n-----BEGIN PRIVATE KEY-----\n{body}-----END PRIVATE KEY-----\nafter\n"
+    expected = "before\n-----BEGIN PRIVATE KEY-----***-----END PRIVATE KEY-----\nafter\n"
+    assert written(lines.splitlines(keepends=True), Redactor(())) == expected
+    assert written(lines, Redactor(())) == expected
+
+
+def test_a_stream_does_not_hold_without_bound():
+    """64 KiB of a line without an end; where that is cut, a dozen characters get lost at most."""
+    sink = StringIO()
+    stream = RedactedStream(sink, REDACTOR)
+    for _ in range(70):
+        stream.write("x " * 512)
+    assert len(sink.getvalue()) >= 64 * 1024
 
 
 def test_a_secret_that_a_mask_completes_is_masked_too():

@@ -13,11 +13,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agent.wiring import Wired, WorldFlags, within
 from mcp_server.clock import LoopClock, SystemClock
 from mcp_server.errors import BadArgument, FactoryError, NotFound, SettingsError
 from mcp_server.sandbox.github_wire import GITHUB_TOKEN
 from mcp_server.sandbox.jules_wire import JULES_KEY
 from mcp_server.sandbox.loop import run_virtual
+from mcp_server.sandbox.mix import SMALL
 from mcp_server.sandbox.remote import Link, WorldLost, run_joined
 from mcp_server.sandbox.serve import serve
 from mcp_server.sandbox.served_clock import ServedClock, Turns
@@ -397,6 +399,32 @@ def test_two_processes_take_turns(place: Place):
     for one in lives:
         one.join(PATIENCE_SECONDS)
     assert woken == [("a", 1), ("b", 2), ("b", 3), ("a", 4), ("a", 5)]
+
+
+def test_who_joins_is_told_who_else_is_there_and_what_the_allowance_is():
+    """So that neither is a flag; and nobody waits for the dead without knowing."""
+
+    async def main() -> list[dict[str, Any]]:
+        clock = ServedClock(EPOCH, real=SystemClock())
+        world = World(seed=7, clock=clock, sites=Sites(seed=7, directory=None))
+        serving = serve(world, clock, allowance=SMALL.allowance)
+        async with serving as url, httpx2.AsyncClient(base_url=url) as http:
+            return [(await http.post("/world/join", json={})).json() for _ in range(2)]
+
+    first, second = asyncio.run(main())
+    assert (first["others"], first["allowance"], first["seed"]) == ([], 12, 7)
+    assert (second["others"], second["allowance"]) == ([first["client"]], 12)
+
+
+def test_an_allowance_that_is_not_told_is_not_guessed(place: Place):
+    """Unknown is not the default: a command refuses, and leaves the world again."""
+
+    async def work(_wired: Wired) -> None:
+        pytest.fail("nobody said how many sessions may start")
+
+    with pytest.raises(SettingsError, match="allowance"):
+        within(WorldFlags(world=place.url), work)
+    assert place.get("/world/clock").json()["clients"] == {}
 
 
 def test_a_process_that_was_kicked_ends_instead_of_waiting(place: Place):

@@ -39,6 +39,7 @@ class Place:
 
     url: str
     folder: Path
+    portfolio: frozenset[str] = frozenset()
     states: int = 1
     lines: list[str] = field(default_factory=list[str])
 
@@ -85,7 +86,9 @@ def place(folder: Path, seed: int) -> Generator[Place]:
     with process(folder, "serve", str(seed)) as serving:
         first = _stdout(serving).readline()
         assert first, (folder / "stderr").read_text()
-        yield Place(url=json.loads(first)["url"], folder=folder)
+        there = Place(url=json.loads(first)["url"], folder=folder)
+        there.portfolio = frozenset(there.ask("/world")["repositories"])
+        yield there
 
 
 def live(there: Place, death: Death | None) -> dict[str, Any] | None:
@@ -142,7 +145,9 @@ def play(folder: Path, seed: int, deaths: Sequence[Death]) -> tuple[dict[str, An
                 there.states += 1
         report = live(there, None)
         assert report is not None
-        return there.ask("/world"), report
+        world = there.ask("/world")
+        made = sorted(set(world["repositories"]) - there.portfolio)
+        return {**world, "made": made}, report
 
 
 def check(world: dict[str, Any], report: dict[str, Any]) -> None:
@@ -166,10 +171,22 @@ def check(world: dict[str, Any], report: dict[str, Any]) -> None:
         if not session["archived"] and key not in ended
     ]
     assert lost == [], "sessions that nobody brings to an end"
+    served = {session["repo"] for _, session in ours.values()}
+    orphans = [repo for repo in world["made"] if repo not in served]
+    assert orphans == [], "repositories made for a task that had no session"
 
 
-# With the disk lost only while what was begun is still named by the plan that is made anew.
-EVERYDAY = (Death(2, "after", "kept"), Death(4, "after", "lost"), Death(2, "before", "kept"))
+# The first leaves a repository without its first commit, the second sessions that the plan made
+# anew does not name.
+EVERYDAY = (Death(1, "after", "lost"), Death(6, "after", "lost"), Death(2, "before", "kept"))
+# Mutations of a day that nothing disturbs: 1 to 4 make the repository, 5 to 8 start sessions, then
+# come merges and archives.
+ONCE = (
+    *(Death(nth, "after", "lost") for nth in (1, 2, 4, 7, 8, 11)),
+    Death(14, "before", "lost"),
+    *(Death(nth, "after", "kept") for nth in (1, 4, 8, 14)),
+    *(Death(nth, "before", "kept") for nth in (3, 7, 11)),
+)
 DEEP = (
     Death(3, "before", "lost"),
     Death(1, "before", "lost"),
@@ -191,16 +208,25 @@ def test_a_run_that_is_killed_again_and_again_brings_the_day_home(tmp_path: Path
     check(*play(tmp_path, seed, DEEP))
 
 
+@pytest.mark.deep
+@pytest.mark.parametrize("death", ONCE, ids=lambda death: "-".join(map(str, death)))
+def test_a_run_that_is_killed_once_anywhere_brings_home_what_it_began(tmp_path: Path, death: Death):
+    """With the disk lost, sessions and repositories are all that is left to tell of a task."""
+    check(*play(tmp_path, 3, [death]))
+
+
 def test_a_world_that_was_doubled_or_left_alone_is_told_from_a_good_one():
     """The check of the tests above can fail."""
     title = "[df1 5ec49f71 2026-11-23 optimize k50dc3647ba73.a1 p2luau6pqxhpq2b5] Improve readme"
-    begun = {"title": title, "archived": False}
+    begun = {"title": title, "repo": "me/new", "archived": False}
     merged = {"tasks": [{"id": "k50dc3647ba73", "state": "merged"}]}
-    fine: dict[str, Any] = {"violations": [], "sessions": {"1": begun}}
+    fine: dict[str, Any] = {"violations": [], "sessions": {"1": begun}, "made": ["me/new"]}
     check(fine, merged)
     with pytest.raises(AssertionError, match="nobody brings to an end"):
         check(fine, {"tasks": []})
     with pytest.raises(AssertionError, match="started twice"):
         check({**fine, "sessions": {"1": begun, "2": begun}}, merged)
+    with pytest.raises(AssertionError, match="had no session"):
+        check({**fine, "made": ["me/new", "me/orphan"]}, merged)
     with pytest.raises(AssertionError):
         check({**fine, "violations": [{"rule": "red_merge"}]}, merged)

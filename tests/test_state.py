@@ -104,3 +104,40 @@ def test_only_started_and_unended_work_of_earlier_days_is_taken_up(tmp_path: Pat
     assert keys(state.unfinished_before("2026-11-23")) == ["kolder", "kasked", "kmade"]
     assert state.unfinished_before("2026-11-21") == ()
     state.close()
+
+
+def test_a_run_does_not_overwrite_what_a_person_said_meanwhile(tmp_path: Path) -> None:
+    """`agent task ID drop` beside a run that has read the task before; what was spent is kept."""
+    run, person = State(url(tmp_path)), State(url(tmp_path))
+    run.begin(day("2026-11-23", "ka"))
+    (planned,) = run.tasks("2026-11-23")
+    asked = planned.model_copy(update={"asked_to_start": True, "spoke_at": NOW})
+    assert run.advance(planned, asked) == asked
+    dropped = asked.model_copy(update={"status": "skipped", "reason": "dropped by a person"})
+    person.save(dropped)
+    started = asked.model_copy(update={"session_id": "s1", "sessions": ("s1",)})
+    kept = dropped.model_copy(update={"sessions": ("s1",)})
+    assert run.advance(asked, started) == kept
+    assert run.tasks("2026-11-23") == (kept,)
+    again = kept.model_copy(update={"left": "to a person"})
+    assert run.advance(kept, again) == again
+    run.close()
+    person.close()
+
+
+def test_begun_tasks_are_taken_up_once_and_before_the_days_own(tmp_path: Path) -> None:
+    """What is known stays as it is known, a task that a person dropped as well."""
+    state = State(url(tmp_path))
+    state.begin(day("2026-11-22", "kdropped"))
+    state.begin(day("2026-11-23", "ka", "kb"))
+    begun = [
+        Progress(task=task(key=key), status="running", asked_to_start=True)
+        for key in ("kb", "kdropped", "kone", "ktwo")
+    ]
+    assert keys(state.adopt("2026-11-23", begun)) == ["kone", "ktwo"]
+    assert state.adopt("2026-11-23", begun) == ()
+    found = state.tasks("2026-11-23")
+    assert keys(found) == ["kone", "ktwo", "ka", "kb"]
+    assert [one.asked_to_start for one in found] == [True, True, False, False]
+    assert keys(state.unfinished_before("2026-11-24")) == ["kone", "ktwo"]
+    state.close()

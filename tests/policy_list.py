@@ -1,0 +1,165 @@
+"""All that may ever leave, and the law of its bytes: the policy's judge, not its relative.
+
+Own patterns, the standard library's JSON; nothing of the product is imported but the addresses
+that the tests' guard serves.
+"""
+
+import json
+import re
+from collections.abc import Callable
+from typing import cast
+
+from tests.guard_cases import GITHUB, JULES, SITE
+
+Field = Callable[[object], bool]
+
+
+def like(pattern: str) -> Field:
+    return lambda found: isinstance(found, str) and re.fullmatch(pattern, found) is not None
+
+
+def says(*values: object) -> Field:
+    return lambda found: any(type(found) is type(one) and found == one for one in values)
+
+
+def part(**shape: Field) -> Field:
+    """Return what accepts exactly these fields, in this order; `x_` may be left out."""
+
+    def fits(found: object) -> bool:
+        if not isinstance(found, dict):
+            return False
+        given = cast("dict[str, object]", found)
+        fields = {name.removesuffix("_"): field for name, field in shape.items()}
+        needed = {name for name in shape if not name.endswith("_")}
+        in_order = list(given) == [name for name in fields if name in given]
+        return in_order and needed <= set(given) and all(fields[k](v) for k, v in given.items())
+
+    return fits
+
+
+def some(field: Field, most: int = 10_000) -> Field:
+    def fits(found: object) -> bool:
+        if not isinstance(found, list):
+            return False
+        given = cast("list[object]", found)
+        return 0 < len(given) <= most and all(field(one) for one in given)
+
+    return fits
+
+
+NAME = r"(?!\.\.?(?:[/?]|$))[A-Za-z0-9._-]{1,100}"
+BRANCH = rf"{NAME}(?:/{NAME})*"
+NUMBER = r"[1-9][0-9]{0,8}"
+ID = r"[A-Za-z0-9_-]{1,64}"
+WORDS = like(r"[\s\S]+")
+TEXT = like(r"[\s\S]*")
+COMMIT = like(r"[0-9a-f]{40}")
+_QUERY_NAME = "pageSize|pageToken|filter|affiliation|sort|state|per_page|page|recursive"
+_PAIR = rf"(?:{_QUERY_NAME})(?:=[^&;#\s]*)?"
+QUERY = rf"(?:\?{_PAIR}(?:&{_PAIR})*)?"
+FILE = part(
+    path=like(r"(?!.*(?:^|/)(?:\.{0,2}|\.[gG][iI][tT][ .]*)(?:/|$))[A-Za-z0-9._ /@+-]{1,200}"),
+    mode=says("100644", "100755"),
+    type=says("blob"),
+    content=TEXT,
+)
+_J, _G = re.escape(JULES), re.escape(GITHUB)
+_REPO = rf"{_G}/repos/{NAME}/{NAME}"
+# Kind, method, whole address, body: all that may ever leave.
+LISTED: tuple[tuple[str, str, str, Field | None], ...] = (
+    ("list_sources", "GET", rf"{_J}/sources{QUERY}", None),
+    ("list_sessions", "GET", rf"{_J}/sessions{QUERY}", None),
+    ("get_session", "GET", rf"{_J}/sessions/{ID}{QUERY}", None),
+    ("list_activities", "GET", rf"{_J}/sessions/{ID}/activities{QUERY}", None),
+    ("whoami", "GET", rf"{_G}/user{QUERY}", None),
+    ("list_repositories", "GET", rf"{_G}/user/repos{QUERY}", None),
+    ("get_repository", "GET", rf"{_REPO}{QUERY}", None),
+    ("get_tree", "GET", rf"{_REPO}/git/trees/{BRANCH}{QUERY}", None),
+    ("get_ref", "GET", rf"{_REPO}/git/ref/heads/{BRANCH}{QUERY}", None),
+    ("get_commit", "GET", rf"{_REPO}/git/commits/[0-9a-f]{{40}}{QUERY}", None),
+    ("list_checks", "GET", rf"{_REPO}/commits/{BRANCH}/check-runs{QUERY}", None),
+    ("list_statuses", "GET", rf"{_REPO}/commits/{BRANCH}/status{QUERY}", None),
+    ("list_pulls", "GET", rf"{_REPO}/pulls{QUERY}", None),
+    ("get_pull", "GET", rf"{_REPO}/pulls/{NUMBER}{QUERY}", None),
+    ("list_files", "GET", rf"{_REPO}/pulls/{NUMBER}/files{QUERY}", None),
+    ("is_merged", "GET", rf"{_REPO}/pulls/{NUMBER}/merge{QUERY}", None),
+    ("read_site", "GET", rf"{re.escape(SITE)}/.*", None),
+    (
+        "start_session",
+        "POST",
+        rf"{_J}/sessions",
+        part(
+            prompt=WORDS,
+            title=like(r"\[df1 [\s\S]*"),
+            sourceContext_=part(
+                source=like(rf"sources/github/{NAME}/{NAME}"),
+                githubRepoContext=part(startingBranch=TEXT),
+            ),
+            automationMode_=says("AUTO_CREATE_PR"),
+            requirePlanApproval_=says(True, False),
+        ),
+    ),
+    ("send_message", "POST", rf"{_J}/sessions/{ID}:sendMessage", part(prompt=WORDS)),
+    ("approve_plan", "POST", rf"{_J}/sessions/{ID}:approvePlan", part()),
+    ("archive_session", "POST", rf"{_J}/sessions/{ID}:archive", part()),
+    (
+        "create_repository",
+        "POST",
+        rf"{_G}/user/repos",
+        part(
+            name=like(r"[a-z0-9][a-z0-9-]{0,99}"),
+            description=TEXT,
+            private=says(True),
+            auto_init=says(True),
+            has_wiki=says(False),
+            delete_branch_on_merge=says(False),
+            allow_auto_merge=says(False),
+        ),
+    ),
+    ("create_tree", "POST", rf"{_REPO}/git/trees", part(base_tree=COMMIT, tree=some(FILE))),
+    (
+        "create_commit",
+        "POST",
+        rf"{_REPO}/git/commits",
+        part(message=TEXT, tree=COMMIT, parents=some(COMMIT, most=1)),
+    ),
+    (
+        "move_branch",
+        "PATCH",
+        rf"{_REPO}/git/refs/heads/{BRANCH}",
+        part(sha=COMMIT, force=says(False)),
+    ),
+    (
+        "merge_pull",
+        "PUT",
+        rf"{_REPO}/pulls/{NUMBER}/merge",
+        part(sha=COMMIT, merge_method=says("squash")),
+    ),
+    (
+        "update_branch",
+        "PUT",
+        rf"{_REPO}/pulls/{NUMBER}/update-branch",
+        part(expected_head_sha=COMMIT),
+    ),
+)
+
+
+def row_of(method: str, address: str, body: bytes) -> str | None:
+    """Return the kind of the one row that this is; None: it must never leave."""
+    for kind, verb, pattern, field in LISTED:
+        if verb == method and re.fullmatch(pattern, address):
+            return kind if _is_exactly(body, field) else None
+    return None
+
+
+def _is_exactly(body: bytes, field: Field | None) -> bool:
+    """Whether these bytes are the one writing of what the row wants; None: no body."""
+    if field is None:
+        return body == b""
+    try:
+        read: object = json.loads(body.decode("utf-8"))
+    except (ValueError, RecursionError):
+        return False
+    # A key twice, a space, an escape too many: written back, it is something else.
+    again = json.dumps(read, separators=(",", ":"), ensure_ascii=False)
+    return len(body) <= 1_000_000 and again.encode("utf-8", "replace") == body and field(read)

@@ -1,0 +1,225 @@
+"""All that GitHub and Jules can do, put to the policy: what passes is this reviewed table.
+
+GitHub's operations come from its OpenAPI description (npm `@octokit/openapi`), Jules' twelve from
+facts/jules-api.md 1 (2026-11-22).
+"""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from functools import cache
+from itertools import product
+from typing import Any
+
+import pytest
+
+from mcp_server.clients import github, jules
+from mcp_server.errors import Refused
+from mcp_server.guard import policy
+from mcp_server.guard.policy import RULES, Rule, Service
+from mcp_server.sandbox.faults import Exchange
+from tests import node_modules_dir
+from tests.agent_cases import Desk, at_desk
+from tests.guard_cases import SHA, start
+
+DESCRIPTION = "@octokit/openapi/generated/api.github.com.json"
+METHODS = ("get", "put", "post", "delete", "patch", "head", "options", "trace")
+
+# Operation → kind, effect. The comment says why it may leave; whoever adds a row reads the
+# operation's page first and asks what else it can be made to do.
+GITHUB = {
+    # Who the token belongs to: names the owner of what is created.
+    "GET /user": ("whoami", "read"),
+    # The survey, and the count of repositories created in the window.
+    "GET /user/repos": ("list_repositories", "read"),
+    # Is it there, is it private, what is its default branch.
+    "GET /repos/{owner}/{repo}": ("get_repository", "read"),
+    # Health: which files there are. By branch or commit.
+    "GET /repos/{owner}/{repo}/git/trees/{tree_sha}": ("get_tree", "read"),
+    # Where a branch stands, before and after it is moved. `heads/` only: no tags.
+    "GET /repos/{owner}/{repo}/git/ref/{ref}": ("get_ref", "read"),
+    # The tree that the first commit is built on.
+    "GET /repos/{owner}/{repo}/git/commits/{commit_sha}": ("get_commit", "read"),
+    # The gate: both kinds of check on the judged head.
+    "GET /repos/{owner}/{repo}/commits/{ref}/check-runs": ("list_checks", "read"),
+    "GET /repos/{owner}/{repo}/commits/{ref}/status": ("list_statuses", "read"),
+    # The gate: the pull request, what it changes, and whether it is merged.
+    "GET /repos/{owner}/{repo}/pulls": ("list_pulls", "read"),
+    "GET /repos/{owner}/{repo}/pulls/{pull_number}": ("get_pull", "read"),
+    "GET /repos/{owner}/{repo}/pulls/{pull_number}/files": ("list_files", "read"),
+    "GET /repos/{owner}/{repo}/pulls/{pull_number}/merge": ("is_merged", "read"),
+    # Private, without wiki or auto-merge: the body says each of these or does not leave.
+    "POST /user/repos": ("create_repository", "mutation"),
+    # Plain files on an existing tree: no symlink, no submodule, nothing above or in `.git`.
+    "POST /repos/{owner}/{repo}/git/trees": ("create_tree", "mutation"),
+    # One parent: neither a new root nor a merge.
+    "POST /repos/{owner}/{repo}/git/commits": ("create_commit", "mutation"),
+    # A branch, `force: false` in so many words.
+    "PATCH /repos/{owner}/{repo}/git/refs/{ref}": ("move_branch", "mutation"),
+    # Squash, and only the head that was judged.
+    "PUT /repos/{owner}/{repo}/pulls/{pull_number}/merge": ("merge_pull", "mutation"),
+    # The base into a pull request's branch, if its head is still the one that was seen.
+    "PUT /repos/{owner}/{repo}/pulls/{pull_number}/update-branch": ("update_branch", "mutation"),
+}
+JULES = {
+    # Which repositories Jules can work on.
+    "GET /sources": ("list_sources", "read"),
+    # The count of the allowance, and how each session is doing.
+    "GET /sessions": ("list_sessions", "read"),
+    "GET /sessions/{session}": ("get_session", "read"),
+    "GET /sessions/{session}/activities": ("list_activities", "read"),
+    # A unit of the allowance: with a marker in its title.
+    "POST /sessions": ("start_session", "mutation"),
+    # An answer, a nudge, what to mend.
+    "POST /sessions/{session}:sendMessage": ("send_message", "mutation"),
+    # With the empty object: there is nothing to say.
+    "POST /sessions/{session}:approvePlan": ("approve_plan", "mutation"),
+    # A finished session, out of the default list; it can be undone.
+    "POST /sessions/{session}:archive": ("archive_session", "mutation"),
+}
+
+# DESIGN.md section 5 lets these exist, and no part of the product uses them: refused until one
+# does, for a row without a user is a way out that nobody watches.
+NOT_YET_GITHUB = {
+    "POST /repos/{owner}/{repo}/git/blobs": "create blob",
+    "POST /repos/{owner}/{repo}/git/refs": "create branch",
+    "POST /repos/{owner}/{repo}/pulls": "open PR",
+    "PATCH /repos/{owner}/{repo}/pulls/{pull_number}": "update PR",
+    "POST /repos/{owner}/{repo}/issues/{issue_number}/comments": "comment PR",
+    "PATCH /repos/{owner}/{repo}": "set description",
+    "PUT /repos/{owner}/{repo}/topics": "set topics",
+    "PUT /repos/{owner}/{repo}/actions/workflows/{workflow_id}/disable": "disable a workflow",
+    "POST /repos/{owner}/{repo}/issues": "open the one report issue",
+    "PATCH /repos/{owner}/{repo}/issues/{issue_number}": "update the one report issue",
+}
+NOT_YET_JULES = {
+    "GET /sources/{source}": "one source",
+    "GET /sessions/{session}/activities/{activity}": "one activity",
+    "POST /sessions/{session}:unarchive": "unarchive",
+    "DELETE /sessions/{session}": "delete session, off unless enabled",
+}
+
+# Every operation is tried with each of these in its free places, so that none is refused for the
+# look of an identifier alone.
+PLACES = ("7", "main", "heads/main", SHA, "s1", "github/owner/tool")
+BODIES = (
+    b"",
+    b"{}",
+    *(
+        prepared.content
+        for prepared in (
+            start(),
+            jules.send_message("s1", "go on"),
+            github.create_repository("new-tool", "a new tool"),
+            github.create_tree("owner/tool", SHA, [("a.py", "x = 1\n")]),
+            github.create_commit("owner/tool", message="first", tree=SHA, parent=SHA),
+            github.move_branch("owner/tool", "main", SHA),
+            github.merge_pull("owner/tool", 7, SHA),
+            github.update_branch("owner/tool", 7, SHA),
+        )
+    ),
+)
+
+
+@cache
+def described() -> Mapping[str, Any]:
+    """Return GitHub's operations by `METHOD /path`; read once, for it is 13 MB."""
+    paths = json.loads(node_modules_dir.need(DESCRIPTION).read_bytes())["paths"]
+    return {
+        f"{method.upper()} {path}": item[method]
+        for path, item in paths.items()
+        for method in METHODS
+        if method in item
+    }
+
+
+def passing(service: Service, operation: str) -> set[tuple[str, str]]:
+    """Return kind and effect of every way in which an operation gets out; empty: refused."""
+    method, template = operation.split(" ", 1)
+    return {
+        (rule.kind, rule.effect)
+        for path, body in product(_paths(template), BODIES)
+        if (rule := _decided(service, method, path, body)) is not None
+    }
+
+
+def _paths(template: str) -> Iterator[str]:
+    owned = re.sub(r"\{(?:template_)?owner\}", "owner", template)
+    named = re.sub(r"\{(?:template_)?repo\}", "tool", owned)
+    if "{" not in named:
+        return iter((named,))
+    return (re.sub(r"\{\w+\}", place, named) for place in PLACES)
+
+
+def _decided(service: Service, method: str, path: str, body: bytes) -> Rule | None:
+    try:
+        return policy.decide(service, method, path, (), {}, body)
+    except Refused:
+        return None
+
+
+def test_of_all_that_github_describes_exactly_the_table_passes():
+    """Promises 15 and 19: each operation of the description is classified, in every spelling."""
+    operations = described()
+    assert len(operations) > 1000
+    found = {one: kinds for one in operations if (kinds := passing("github", one))}
+    assert found == {operation: {row} for operation, row in GITHUB.items()}
+
+
+def test_of_all_that_jules_does_exactly_the_table_passes():
+    """facts/jules-api.md 1: twelve operations exist; these are all of them."""
+    everything = {*JULES, *NOT_YET_JULES}
+    assert len(everything) == 12
+    found = {one: kinds for one in everything if (kinds := passing("jules", one))}
+    assert found == {operation: {row} for operation, row in JULES.items()}
+
+
+def test_every_rule_of_the_policy_stands_in_the_tables():
+    """The other way round: no rule lets out what neither service describes."""
+    rows = [*(("github", *row) for row in GITHUB.values())]
+    rows += [*(("jules", *row) for row in JULES.values()), ("site", "read_site", "read")]
+    assert sorted(rows) == sorted((rule.service, rule.kind, rule.effect) for rule in RULES)
+
+
+@pytest.mark.parametrize("operation", NOT_YET_GITHUB, ids=NOT_YET_GITHUB.values())
+def test_what_github_may_be_asked_one_day_is_refused_until_it_is_used(operation: str):
+    """DESIGN.md section 5 names it; the description knows it; no client builds it."""
+    assert operation in described()
+    assert passing("github", operation) == set()
+
+
+@pytest.mark.parametrize("path", ["/graphql", "/graphql/", "/api/graphql", "/v4/graphql"])
+def test_graphql_is_refused_whatever_it_says(path: str):
+    """No document is compiled in yet, and the description does not list the address."""
+    said = ({"query": "{viewer{login}}"}, {"query": "mutation{x}"}, [{"query": "{a}"}])
+    bodies = (b"", *(json.dumps(document).encode() for document in said))
+    for method, query, body in product(("GET", "POST"), ((), ("query",)), bodies):
+        with pytest.raises(Refused):
+            policy.decide("github", method, path, query, {}, body)
+
+
+def test_a_repository_that_turns_out_public_raises_an_alarm_and_stops_everything():
+    """DESIGN.md section 5: never public, whoever made it so; here it is seen after the create."""
+
+    async def play(desk: Desk) -> None:
+        await desk.settle()
+
+        repo = f"{(await desk.ask('github_list_repos'))['owner']}/new-app"
+
+        def publish(exchange: Exchange) -> None:
+            created = desk.world.github.repo(repo)
+            if created is not None and exchange.method == "GET":
+                desk.world.github.set_private(created, private=False)
+
+        desk.tap.fault = publish
+        before = len(desk.tap.mutations)
+        told = await desk.call("github_create_private_repo", name="new-app", description="New")
+        assert told.refusal == ("refused", "public")
+        assert desk.tap.mutations[before:] == ["POST /user/repos"]
+        alarms = [event for event in desk.services.ledger.events() if event.kind == "alarm"]
+        assert alarms[-1].data["repo"] == repo
+        stopped = await desk.call("github_create_private_repo", name="other-app", description="x")
+        assert stopped.refusal == ("refused", "paused")
+        assert len(desk.tap.mutations) == before + 1
+
+    at_desk(play)
