@@ -6,6 +6,8 @@ import pytest
 from mcp_server.clients.pages import PagesClient
 from mcp_server.clock import LoopClock
 from mcp_server.errors import Refused
+from mcp_server.guard.redact import Redactor
+from mcp_server.guard.transport import GuardedTransport, Origin
 from mcp_server.sandbox.loop import run_virtual
 from tests.guard_cases import (
     GITHUB,
@@ -41,6 +43,32 @@ def test_each_key_goes_to_its_own_service_only():
         "hn.algolia.com": (False, False),
     }
     assert JULES_KEY not in repr(guard(network, OpenDoor(), LoopClock(START)))
+
+
+def test_an_address_within_another_gets_its_own_key():
+    """A test double may serve both below one host; the keys stay apart."""
+    network = Network(lambda _: answer(200))
+    host = "http://127.0.0.1:9"
+    inner = {"x-goog-api-key": GITHUB_TOKEN}
+    transport = GuardedTransport(
+        origins=[
+            Origin(service="jules", base=host, headers={"x-goog-api-key": JULES_KEY}),
+            Origin(service="jules", base=f"{host}/inner/", headers=inner),
+        ],
+        tickets=OpenDoor(),
+        clock=LoopClock(START),
+        reads=network,
+        fresh=network.fresh,
+        redactor=Redactor([]),
+    )
+
+    async def go() -> None:
+        http = httpx2.AsyncClient(transport=transport)
+        for path in ("/sessions", "/inner/sessions"):
+            await http.get(host + path)
+
+    run_virtual(go())
+    assert [sent.headers["x-goog-api-key"] for sent in network.sent] == [JULES_KEY, GITHUB_TOKEN]
 
 
 def _sent(follow: str | None = None, **said: object) -> httpx2.Request | None:

@@ -80,7 +80,9 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
             fresh: makes a transport with no open connection; called once a mutation.
             redactor: for a service's own words, which the ledger keeps: they may repeat a key.
         """
-        self._origins = tuple((httpx2.URL(origin.base), origin) for origin in origins)
+        # The longest first: of two addresses, one within the other, it is the inner one's request.
+        ordered = sorted(origins, key=lambda origin: len(origin.base.rstrip("/")), reverse=True)
+        self._origins = tuple((httpx2.URL(origin.base), origin) for origin in ordered)
         self._tickets = tickets
         self._clock = clock
         self._reads = reads
