@@ -134,7 +134,7 @@ def open_engine(url: str) -> sa.Engine:
     event.listen(engine, "begin", _begin_immediate)
     with translated(path), engine.begin() as connection:
         _check_pages(connection, path)
-        found = set(sa.inspect(connection).get_table_names())
+        found = _tables(connection, path)
         if "ledger" not in found:
             if any(not name.startswith("agent_") for name in found):
                 raise LedgerUnavailable(f"{path} holds somebody else's tables: name another file")
@@ -161,6 +161,16 @@ def _check_pages(connection: sa.Connection, path: Path) -> None:
         raise LedgerUnavailable(f"the ledger {path} is damaged ({found}): {WAY_OUT}")
 
 
+def _tables(connection: sa.Connection, path: Path) -> frozenset[str]:
+    """Return the names of all tables; a damaged name may have come to be no text."""
+    query = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
+    names: list[object] = list(connection.exec_driver_sql(query).scalars())
+    texts = frozenset(name for name in names if isinstance(name, str))
+    if len(texts) < len(names):
+        raise LedgerUnavailable(f"the ledger {path} is damaged (a table has no name): {WAY_OUT}")
+    return texts
+
+
 def _check_version(connection: sa.Connection, path: Path) -> None:
     version = connection.execute(sa.select(ledger.c.schema_version)).scalar_one_or_none()
     if version is not None and version > SCHEMA_VERSION:
@@ -181,6 +191,8 @@ def translated(what: object) -> Generator[None]:
         raise LedgerUnavailable(
             f"the ledger {what} is damaged ({error.orig}): {WAY_OUT}"
         ) from error
+    except UnicodeDecodeError as error:  # the driver's own, where a text is none any more
+        raise LedgerUnavailable(f"the ledger {what} is damaged ({error}): {WAY_OUT}") from error
     except (NoResultFound, MultipleResultsFound) as error:
         raise LedgerUnavailable(f"the ledger {what} has lost its head: {WAY_OUT}") from error
 

@@ -1,5 +1,8 @@
 """A damaged or edited ledger is found out when it is opened, whatever was changed."""
 
+import sqlite3
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -67,11 +70,11 @@ def lived(path: Path) -> ManualClock:
 
 
 def view(ledger: Ledger, clock: ManualClock) -> object:
-    """Return what a ledger answers to every question."""
+    """Return what a ledger answers to every question, but for who runs: the next listing's."""
     return (
         ledger.id,
         ledger.head(),
-        ledger.usage(clock.now()),
+        replace(ledger.usage(clock.now()), running=0),
         ledger.open_tickets(),
         ledger.events(limit=1000),
         ledger.settles_at(),
@@ -174,7 +177,7 @@ def test_a_ledger_cut_inside_its_last_page_gives_no_ticket(tmp_path: Path):
             open_ledger(path, clock)
 
 
-@pytest.mark.parametrize("bit", [0x01, 0x10])
+@pytest.mark.parametrize("bit", [0x01, 0x10, 0x80])
 def test_a_flipped_bit_is_refused_or_changes_nothing(tmp_path: Path, bit: int):
     """A sample of the file's bytes; harmless are unused ones and the words of the schema."""
     path = tmp_path / "state.db"
@@ -191,6 +194,19 @@ def test_a_flipped_bit_is_refused_or_changes_nothing(tmp_path: Path, bit: int):
             continue
         assert after == before, f"byte {index}"
     assert refused > 30
+
+
+def test_a_table_whose_name_is_no_text_any_more_is_damage(tmp_path: Path):
+    """One flipped bit in the schema does that; seen once, as a crash of ours."""
+    path = tmp_path / "state.db"
+    clock = lived(path)
+    rename = "UPDATE sqlite_master SET name = CAST(name AS BLOB) WHERE name = 'ledger_sessions'"
+    with closing(sqlite3.connect(path)) as database:
+        database.execute("PRAGMA writable_schema = ON")
+        database.execute(rename)
+        database.commit()
+    with pytest.raises(LedgerUnavailable, match="restore the file, or move it away"):
+        open_ledger(path, clock)
 
 
 def test_a_head_that_vanishes_under_a_running_process_closes_the_ledger(tmp_path: Path):
