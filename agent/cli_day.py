@@ -57,7 +57,7 @@ def archive(world: WorldOptions) -> None:
     """Archive every finished session of ours that nobody waits for; say why others are left."""
     from agent.tidy import tidied_text, tidy  # the command's own imports are heavy
 
-    found = world.within(lambda wired: tidy(wired.tools, wired.state))
+    found = world.within(lambda wired: tidy(wired.tools, wired.state, others=wired.archive_others))
     world.show(found.model_dump(mode="json"), tidied_text(found))
     if any(one.failed for one in found.left):
         raise typer.Exit(FAILURES)

@@ -167,6 +167,7 @@ def _context(wired: Wired, say: Say) -> Context:
         world=wired.name,
         seed=wired.seed,
         never_touch=wired.never_touch,
+        archive_others=wired.archive_others,
         say=say,
     )
 

@@ -1,7 +1,7 @@
 """The day: survey → discover → plan → execute → report."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
@@ -14,6 +14,7 @@ from agent.report.model import Ending, Report, build_report
 from agent.resume import without_unfinished
 from agent.state import Day, State
 from agent.survey import Survey, read_begun, survey
+from agent.tidy import tidy
 from agent.tools import ToolFailed, Tools
 from mcp_server.clock import Clock
 from mcp_server.errors import BadArgument
@@ -39,6 +40,7 @@ class Context:
     world: str
     seed: int | None
     never_touch: tuple[str, ...]
+    archive_others: bool = False
     say: Callable[[str], None]
 
 
@@ -189,7 +191,11 @@ async def _execute(context: Context, options: Options, date: str, limits: Limits
     )
     earlier = context.state.unfinished_before(date)
     todays = [one for one in context.state.tasks(date) if _is_asked_for(one, options)]
-    return await execution.run([*earlier, *todays])
+    outcome = await execution.run([*earlier, *todays])
+    if not context.archive_others:
+        return outcome
+    also = await tidy(context.tools, context.state, others=True)
+    return replace(outcome, archived=(*outcome.archived, *also.archived))
 
 
 def _check_plan(plan: Plan | None, date: str, day: Day | None) -> None:

@@ -25,11 +25,11 @@ class Tidied(Value):
     left: tuple[LeftSession, ...]
 
 
-async def tidy(tools: Tools, state: State) -> Tidied:
-    """Archive every finished session of ours; each fails alone."""
+async def tidy(tools: Tools, state: State, *, others: bool) -> Tidied:
+    """Archive every finished session of ours, with `others` of anybody; each fails alone."""
     archived: list[str] = []
     left: list[LeftSession] = []
-    for session in await _sessions(tools):
+    for session in await _sessions(tools, mine=not others):
         why = _wanted(session, state)
         failed = False
         if why is None:
@@ -65,14 +65,14 @@ def _wanted(session: Session, state: State) -> str | None:
     return None if progress.ended else f"its task {progress.task.key} is {progress.status}"
 
 
-async def _sessions(tools: Tools) -> list[Session]:
+async def _sessions(tools: Tools, *, mine: bool) -> list[Session]:
     found: list[Session] = []
     cursor: str | None = None
     while True:
         # Read whole before the first is archived: the pages are of one list that gets shorter.
         age = 0 if cursor is None else 300
         page = await tools.call(
-            "jules_list_sessions", Sessions, mine=True, cursor=cursor, max_age=age
+            "jules_list_sessions", Sessions, mine=mine, cursor=cursor, max_age=age
         )
         found += page.sessions
         cursor = page.next_cursor

@@ -66,6 +66,7 @@ class Wired:
     name: str
     seed: int | None
     never_touch: tuple[str, ...]
+    archive_others: bool
     world: World | None
 
 
@@ -173,11 +174,18 @@ def make_world(flags: WorldFlags, clock: Clock, size: Size) -> World:
 
 
 async def in_memory(
-    stack: AsyncExitStack, *, world: World, clock: Clock, url: str, allowance: int
+    stack: AsyncExitStack,
+    *,
+    world: World,
+    clock: Clock,
+    url: str,
+    allowance: int,
+    archive_others: bool = False,
 ) -> Wired:
     """Connect an agent to a server over `world`, all in this process and its virtual time."""
     settings = Settings(
         allowance=allowance,
+        archive_others=archive_others,
         jules_api_key=SecretStr(SANDBOX_JULES_KEY),
         github_token=SecretStr(SANDBOX_GITHUB_TOKEN),
     )
@@ -213,6 +221,7 @@ async def _in_process(
         name=f"sandbox:{seed}",
         seed=seed,
         never_touch=parts.settings.never_touch,
+        archive_others=parts.settings.archive_others,
         world=world,
     )
 
@@ -235,6 +244,7 @@ async def _real(flags: WorldFlags, stack: AsyncExitStack) -> Wired:
         name=flags.server or "real",
         seed=None,
         never_touch=settings.never_touch,
+        archive_others=settings.archive_others,
         world=None,
     )
 

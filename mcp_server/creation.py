@@ -142,7 +142,12 @@ async def _first_commit(
 ) -> str:
     repo, branch = found.repo, found.default_branch
     head, tree = await services.github.head_of(repo, branch)
-    files = standard.first_files(repo, wanted.description, services.clock.now().year)
+    files = standard.first_files(
+        repo,
+        wanted.description,
+        year=services.clock.now().year,
+        licence=services.settings.licence,
+    )
     if origin == "earlier life":
         there = frozenset((await services.github.get_tree(repo, head)).files)
         if there >= {path for path, _ in files}:

@@ -8,7 +8,7 @@ import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import httpx2
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
@@ -18,6 +18,7 @@ from mcp_server.errors import SettingsError
 DEFAULT_ALLOWANCE = 100
 JULES_URL = "https://jules.googleapis.com/v1alpha"
 GITHUB_URL = "https://api.github.com"
+Licence = Literal["cc-by-nc-4.0", "mit", "none"]
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 _Repo = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]+/[A-Za-z0-9._-]+$")]
 
@@ -29,6 +30,9 @@ class Preferences(BaseModel):
 
     never_touch: tuple[_Repo, ...] = Field(
         default=(), description="repositories, owner/name, that no session is ever spent on"
+    )
+    licence: Licence = Field(
+        default="cc-by-nc-4.0", description="licence that new repositories start with"
     )
     allowance: int = Field(
         default=DEFAULT_ALLOWANCE,
@@ -45,6 +49,10 @@ class Settings(Preferences):
     github_token: SecretStr | None = Field(default=None, description="token of the GitHub user")
     marker_key: SecretStr | None = Field(
         default=None, description="signs session titles; None: derived from the Jules key"
+    )
+    archive_others: bool = Field(
+        default=False,
+        description="archive finished sessions of yours that this factory did not start, too",
     )
     jules_url: str = Field(default=JULES_URL, description="where Jules' API lives")
     github_url: str = Field(default=GITHUB_URL, description="where GitHub's API lives")

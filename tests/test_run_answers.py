@@ -18,7 +18,7 @@ from agent.wiring import Wired, WorldFlags, in_memory, make_world
 from mcp_server.clock import LoopClock
 from mcp_server.models import Budget, Discovery, Events, Paused, Started
 from mcp_server.sandbox.loop import run_virtual
-from mcp_server.sandbox.mix import CALM
+from mcp_server.sandbox.mix import CALM, FULL
 from mcp_server.sandbox.repository import Pull
 from mcp_server.sandbox.visitor import scripted
 from mcp_server.sandbox.world import EPOCH, World
@@ -68,6 +68,31 @@ def in_a_world(folder: Path, play: Callable[[Wired], Awaitable[T]]) -> T:
     return run_virtual(work())
 
 
+@pytest.mark.parametrize("others", [False, True])
+def test_sessions_of_somebody_else_are_archived_with_the_setting_only(
+    tmp_path: Path, others: bool
+) -> None:
+    """Issue 3 item 6; one whose pull request is open stays in any case."""
+
+    async def work() -> None:
+        async with AsyncExitStack() as stack:
+            clock = LoopClock(EPOCH)
+            world = make_world(WorldFlags(sandbox=True), clock, FULL)
+            url = f"sqlite:///{tmp_path}/state.db"
+            wired = await in_memory(
+                stack, world=world, clock=clock, url=url, allowance=100, archive_others=others
+            )
+            found = await tidy(wired.tools, wired.state, others=True)
+            theirs = [one for one in world.jules.sessions.values() if one.foreign]
+            assert len(theirs) == FULL.foreign_sessions_per_day
+            assert {one.id for one in theirs if one.archived} == set(found.archived)
+            assert bool(found.archived) is others
+            why = " ".join(one.why for one in found.left)
+            assert ("is open" if others else "not this factory's") in why
+
+    run_virtual(work())
+
+
 async def started(wired: Wired, key: str, repo: str) -> str:
     """Start a session for a task, which must succeed, on a ledger that has settled."""
     for minutes in (0, 11):
@@ -96,7 +121,7 @@ def test_what_is_finished_is_archived_and_the_rest_left_with_a_reason(tmp_path: 
         wired.state.begin(Day(plan=plan, discovery=nothing, started_at=NOW))
         repos = {"kparked": REPO, "kopen": OTHER_REPO, "kdone": REPO}
         ids = {key: await started(wired, key, repo) for key, repo in repos.items()}
-        early = await tidy(wired.tools, wired.state)
+        early = await tidy(wired.tools, wired.state, others=False)
         assert early.archived == ()
         assert {one.session for one in early.left} == set(ids.values())
         await wired.clock.sleep_until(EPOCH + timedelta(hours=6))
@@ -107,7 +132,7 @@ def test_what_is_finished_is_archived_and_the_rest_left_with_a_reason(tmp_path: 
             wired.state.save(one.model_copy(update=update))
         pull = pull_of(wired.world, ids["kdone"])
         pull.state = "closed"
-        found = await tidy(wired.tools, wired.state)
+        found = await tidy(wired.tools, wired.state, others=False)
         assert found.archived == (ids["kdone"],)
         why = {one.session: one.why for one in found.left}
         assert set(why) == {ids["kparked"], ids["kopen"]}

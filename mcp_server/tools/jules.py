@@ -229,12 +229,17 @@ class JulesTools:
     async def jules_archive_session(
         self, session_id: SessionId
     ) -> Annotated[CallToolResult, Acted]:
-        """Archive a finished session of ours, so that Jules' list stays clean.
+        """Archive a finished session, so that Jules' list stays clean.
 
-        Refused while it runs (archiving a running session pauses it for good) and while its pull
+        Ours; others of the account only with the setting `archive_others`. Refused while it runs
+        (archiving a running session pauses it for good) and while its pull
         request is open, or cannot be read: it would be left to nobody.
         """
-        session = await self._own(session_id)
+        session = (
+            await self._services.jules.get_session(session_id)
+            if self._services.settings.archive_others
+            else await self._own(session_id)
+        )
         if session.archived:
             return _acted(session_id, "archived", Done(result={}, already=True))
         if session.state not in ("COMPLETED", "FAILED", "PAUSED"):
