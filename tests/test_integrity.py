@@ -104,6 +104,7 @@ def test_a_whole_ledger_is_opened_as_it_was(tmp_path: Path):
         "UPDATE ledger_events SET at = '2026-01-01T00:00:00.000000Z' WHERE seq = 4",
         "UPDATE ledger_events SET ticket = 'x' WHERE seq = 4",
         "UPDATE ledger_events SET seq = 1000 WHERE seq = (SELECT max(seq) FROM ledger_events)",
+        "UPDATE ledger_events SET seq = 0 WHERE seq = 1",
         "DELETE FROM ledger_events WHERE seq = 4",
         "DELETE FROM ledger_events WHERE seq = (SELECT max(seq) FROM ledger_events)",
         "DELETE FROM ledger_events",

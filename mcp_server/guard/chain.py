@@ -83,7 +83,8 @@ def walk(tx: sa.Connection) -> Iterator[Entry]:
 
 def _follows(entry: Entry, before: str, seq: int) -> bool:
     try:
-        return entry.hash == link(before, seq, entry.at, entry.kind, entry.ticket, entry.data)
+        linked = link(before, seq, entry.at, entry.kind, entry.ticket, entry.data)
+        return (entry.seq, entry.hash) == (seq, linked)
     except TypeError:
         return False  # a damaged cell may hold bytes, whatever its column says
 
