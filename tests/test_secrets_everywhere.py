@@ -268,6 +268,7 @@ async def live(folder: Path) -> Surfaces:
             name="sandbox:7",
             seed=7,
             never_touch=(),
+            archive_others=False,
             world=world,
         )
         place = Place(folder, clock, network, parts, wired)

@@ -29,15 +29,33 @@ _Reader: TypeAlias = Callable[[object], str | bool | None]
 
 
 @dataclass(frozen=True, kw_only=True)
+class Asked:
+    """What was asked, as far as an answer repeats it; empty where that is not known."""
+
+    path: str = ""
+    body: bytes = b""
+
+
+_Parsed: TypeAlias = Mapping[str, Any]
+
+
+def _anything(parsed: _Parsed, asked: Asked) -> bool:
+    del parsed, asked
+    return True
+
+
+@dataclass(frozen=True, kw_only=True)
 class Row:
     """One kind: the code of success, the codes that prove a refusal, the fields kept.
 
     Without the first field there is no success; the others are left out where they do not fit.
+    Nor is there where `fits` says that the answer is another request's, or a proxy's own.
     """
 
     success: int
     refusals: frozenset[int]
     keep: Mapping[str, _Reader] = field(default_factory=dict[str, _Reader])
+    fits: Callable[[_Parsed, Asked], bool] = _anything
 
 
 def _like(pattern: str) -> _Reader:
@@ -65,10 +83,48 @@ def _time(found: object) -> str | None:
 
 
 _SHA = _like(r"[0-9a-f]{40}")
+_TAG = re.compile(r"\[[^\]]*\]")
+_OF_SESSION = re.compile(r"/(sessions/[^/:]+):")
+_OF_REF = re.compile(r"/git/(refs/.+)")
+
+
+def _same_title(parsed: _Parsed, asked: Asked) -> bool:
+    """Whether a session begins with the marker that was sent; one without a title may be it."""
+    sent = _object(asked.body) or {}
+    tag = _TAG.match(str(sent.get("title", "")))
+    title = parsed.get("title")
+    return tag is None or title is None or str(title).startswith(tag[0])
+
+
+def _nothing(parsed: _Parsed, asked: Asked) -> bool:
+    del asked
+    return not any(parsed.values())  # in proto3 JSON a default value may stand for no field
+
+
+def _nothing_or_the_session(parsed: _Parsed, asked: Asked) -> bool:
+    """Jules says either (facts/jules-api.md 1.4 and 1.5); the session must be the one asked."""
+    target = _OF_SESSION.search(asked.path)
+    return not parsed or (target is not None and parsed.get("name") == target[1])
+
+
+def _same_ref(parsed: _Parsed, asked: Asked) -> bool:
+    target = _OF_REF.search(asked.path)
+    return "ref" in parsed and (target is None or parsed["ref"] == target[1])
+
+
+def _merged(parsed: _Parsed, asked: Asked) -> bool:
+    del asked
+    return parsed.get("merged") is True
+
+
+def _said(parsed: _Parsed, asked: Asked) -> bool:
+    del asked
+    return _message(parsed) is not None
 
 
 # Jules refuses a create with a google.rpc.Status (facts/jules-api.md 5.3, 2026-11).
 _RPC_REFUSALS = frozenset({400, 401, 403, 404})
+_WORD = re.compile(r"[A-Z_]{1,40}")
 _JULES = {
     "start_session": Row(
         success=200,
@@ -79,10 +135,11 @@ _JULES = {
             "createTime": _time,
             "url": _text,
         },
+        fits=_same_title,
     ),
-    "send_message": Row(success=200, refusals=_RPC_REFUSALS),
-    "approve_plan": Row(success=200, refusals=_RPC_REFUSALS),
-    "archive_session": Row(success=200, refusals=_RPC_REFUSALS),
+    "send_message": Row(success=200, refusals=_RPC_REFUSALS, fits=_nothing),
+    "approve_plan": Row(success=200, refusals=_RPC_REFUSALS, fits=_nothing_or_the_session),
+    "archive_session": Row(success=200, refusals=_RPC_REFUSALS, fits=_nothing_or_the_session),
 }
 # GitHub answers these before it acts (OpenAPI 2022-11-28; facts/github.md 1.4 and 1.7).
 _DENIED = frozenset({401, 403, 404, 422})
@@ -99,19 +156,22 @@ _GITHUB = {
     ),
     "create_tree": Row(success=201, refusals=_DENIED | {409}, keep={"sha": _SHA}),
     "create_commit": Row(success=201, refusals=_DENIED | {409}, keep={"sha": _SHA}),
-    "move_branch": Row(success=200, refusals=_DENIED | {409}),
+    "move_branch": Row(success=200, refusals=_DENIED | {409}, fits=_same_ref),
     "merge_pull": Row(
-        success=200, refusals=_DENIED | {405, 409}, keep={"sha": _SHA, "merged": _flag}
+        success=200,
+        refusals=_DENIED | {405, 409},
+        keep={"sha": _SHA, "merged": _flag},
+        fits=_merged,
     ),
-    "update_branch": Row(success=202, refusals=_DENIED),
+    "update_branch": Row(success=202, refusals=_DENIED, fits=_said),
 }
 
 
-def judge(service: str, kind: str, status: int, body: bytes) -> Outcome:
-    """Return what a complete answer with this status and body proves."""
+def judge(service: str, kind: str, status: int, body: bytes, asked: Asked | None = None) -> Outcome:
+    """Return what a complete answer with this status and body proves about what was asked."""
     row = (_JULES if service == "jules" else _GITHUB)[kind]
     parsed = _object(body)
-    if status == row.success and parsed is not None:
+    if status == row.success and parsed is not None and row.fits(parsed, asked or Asked()):
         read = {key: reader(parsed.get(key)) for key, reader in row.keep.items()}
         kept = {key: value for key, value in read.items() if value is not None}
         if list(kept)[:1] == list(row.keep)[:1]:
@@ -123,7 +183,7 @@ def judge(service: str, kind: str, status: int, body: bytes) -> Outcome:
     return Outcome(state="unknown", evidence=f"HTTP {status} proves nothing")
 
 
-def _object(body: bytes) -> Mapping[str, Any] | None:
+def _object(body: bytes) -> _Parsed | None:
     try:
         parsed = json.loads(body or b"{}")
     except (ValueError, RecursionError):
@@ -131,14 +191,14 @@ def _object(body: bytes) -> Mapping[str, Any] | None:
     return parsed if isinstance(parsed, dict) else None  # pyright: ignore[reportUnknownVariableType]
 
 
-def _rpc_refusal(parsed: Mapping[str, Any], status: int) -> str | None:
+def _rpc_refusal(parsed: _Parsed, status: int) -> str | None:
     error = parsed.get("error")
     if not isinstance(error, dict) or error.get("code") != status:  # pyright: ignore[reportUnknownMemberType]
         return None
     word = error.get("status")  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
-    return word if isinstance(word, str) else None
+    return word if isinstance(word, str) and _WORD.fullmatch(word) else None
 
 
-def _message(parsed: Mapping[str, Any]) -> str | None:
+def _message(parsed: _Parsed) -> str | None:
     message = parsed.get("message")
     return message[:200] if isinstance(message, str) else None

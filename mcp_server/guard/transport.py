@@ -18,7 +18,7 @@ import tenacity
 from mcp_server.clock import Clock
 from mcp_server.errors import Ambiguous, Refused, Unavailable
 from mcp_server.guard import evidence, policy
-from mcp_server.guard.evidence import Outcome
+from mcp_server.guard.evidence import Asked, Outcome
 from mcp_server.guard.policy import Rule, Service
 from mcp_server.guard.redact import Redactor
 from mcp_server.guard.tripwire import passing
@@ -133,10 +133,12 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
             wait=self._back_off,
             retry=tenacity.retry_if_exception_type((httpx2.RequestError, TimeoutError))
             | tenacity.retry_if_result(_says_later),
-            retry_error_callback=_last_word,
             sleep=self._sleep,
         )
-        return await retrying(self._read_once, request)
+        try:
+            return await retrying(self._read_once, request)
+        except tenacity.RetryError as spent:
+            return _last_word(spent.last_attempt)
 
     async def _read_once(self, request: httpx2.Request) -> httpx2.Response:
         async with self._clock.timeout(READ_TIMEOUT_SECONDS):
@@ -207,7 +209,8 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
                 f"{rule.kind} was sent and its answer lost; ticket {ticket} stays open",
                 ticket=ticket,
             ) from error
-        proven = evidence.judge(origin.service, rule.kind, response.status_code, body)
+        asked = Asked(path=request.url.path, body=request.content)
+        proven = evidence.judge(origin.service, rule.kind, response.status_code, body, asked)
         outcome = self._tickets.record_outcome(ticket, self._without_keys(proven))
         if outcome.state == "unknown":
             raise Ambiguous(
@@ -262,12 +265,9 @@ def _is_cut_off(body: bytes) -> bool:
     return wanted is not None and body.rstrip()[-1:] != wanted
 
 
-def _last_word(state: tenacity.RetryCallState) -> httpx2.Response:
+def _last_word(last: tenacity.Future) -> httpx2.Response:
     """Give the last answer to the caller, who reads its status; or raise what came last."""
-    outcome = state.outcome
-    if outcome is None:
-        raise Unavailable("no attempt was made")
-    error = outcome.exception()
+    error = last.exception()
     if error is None:
-        return outcome.result()
+        return last.result()
     raise Unavailable(f"no answer after {READ_ATTEMPTS} tries: {type(error).__name__}") from error

@@ -26,7 +26,7 @@ from mcp_server.models import (
     Sources,
     Started,
 )
-from mcp_server.perform import Done, perform
+from mcp_server.perform import Done, perform, settle_done
 from mcp_server.services import Services
 from mcp_server.tools.result import answer
 
@@ -199,7 +199,8 @@ class JulesTools:
 
         async def happened() -> bool:
             told = await jules.list_activities(session_id)
-            return any(item.kind == "userMessaged" and item.text == text for item in told)
+            said = [item.text.strip() for item in told if item.kind == "userMessaged"]
+            return text.strip() in said
 
         words = purpose or hashlib.sha256(text.encode()).hexdigest()[:16]
         done = await perform(
@@ -241,6 +242,7 @@ class JulesTools:
             else await self._own(session_id)
         )
         if session.archived:
+            settle_done(self._services, "archive_session", session_id)
             return _acted(session_id, "archived", Done(result={}, already=True))
         if session.state not in ("COMPLETED", "FAILED", "PAUSED"):
             raise Refused(f"session {session_id} is {session.state}: it still works", limit="state")
