@@ -1,0 +1,369 @@
+"""The planted bugs of `python -m tests.mutants`: each breaks one promise, and one test must see it.
+
+The first ten are the list of facts/safety.md 7, row 4; every module of the guard has one at least.
+`old` and `new` are source text, so that a change of the guard shows here as a stale row.
+"""
+
+from dataclasses import dataclass
+
+GUARD = "mcp_server/guard"
+STORE = "mcp_server/store.py"
+# Tests with many cases: the case stands in the row.
+_FAULT = "transport.py::test_a_fault_leaves_the_ticket_where_the_evidence_puts_it"
+_OTHER = "transport.py::test_a_ticket_for_another_request_is_refused_and_stays_held"
+_VERIFY = "guard_branches.py::test_verification_says_what_is_wrong_and_where_first"
+# A sample of tests/test_redact.py, in the name of its test.
+_HEX = "0123456789abcdef0123456789abcdef01234567"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mutant:
+    """One planted bug: `old`, found exactly once in `file`, becomes `new`.
+
+    `killer` is the pytest id of the test that must fail then; `why` says what the bug would cost.
+    """
+
+    name: str
+    file: str
+    old: str
+    new: str
+    killer: str
+    why: str
+
+
+def _row(file: str, name: str, *, old: str, new: str, killer: str, why: str) -> Mutant:
+    path = STORE if file == "store" else f"{GUARD}/{file}.py"
+    return Mutant(name=name, file=path, old=old, new=new, killer=f"tests/test_{killer}", why=why)
+
+
+MUTANTS = (
+    _row(
+        "ledger",
+        "two-step check",
+        old="            key = tickets.session_key(tag)\n",
+        new="        with self._transaction() as tx:\n            key = tickets.session_key(tag)\n",
+        killer="guard_branches.py::test_one_unit_is_given_once_wherever_another_process_comes_in",
+        why="two processes pass the same check: the ledger goes over",
+    ),
+    _row(
+        "transport",
+        "release on time-out",
+        old='unknown = Outcome(state="unknown", evidence=type(error).__name__)',
+        new='unknown = Outcome(state="released", evidence=type(error).__name__)',
+        killer=f"{_FAULT}[read time-out]",
+        why="the session was started and its unit is given out again",
+    ),
+    _row(
+        "budget",
+        "off by one",
+        old="        if applies and used >= most:\n",
+        new="        if applies and used > most:\n",
+        killer="ledger.py::test_two_processes_with_a_listing_each_share_one_allowance",
+        why="101 sessions",
+    ),
+    _row(
+        "budget",
+        "calendar day for sessions",
+        old="    return now - WINDOW - MARGIN\n",
+        new="    return now.replace(hour=0, minute=0, second=0, microsecond=0)\n",
+        killer="budget.py::test_every_session_counts_for_a_day_and_five_minutes_by_the_listings_date",
+        why="200 sessions round midnight",
+    ),
+    _row(
+        "counted",
+        "calendar day for repositories",
+        old="sum(1 for at in made if at > budget.window_start(now))",
+        new="sum(1 for at in made if at.date() == now.date())",
+        killer="budget.py::test_repositories_are_limited_in_the_window_and_in_the_utc_day",
+        why="20 new repositories round midnight",
+    ),
+    _row(
+        "transport",
+        "re-send",
+        old="                    response = await connection.handle_async_request(request)\n",
+        new=(
+            "                    try:\n"
+            "                        response = await connection.handle_async_request(request)\n"
+            "                    except httpx2.ReadError:\n"
+            "                        response = await connection.handle_async_request(request)\n"
+        ),
+        killer=f"{_FAULT}[read error]",
+        why="one ticket, two sessions",
+    ),
+    _row(
+        "store",
+        "deferred begin",
+        old='connection.exec_driver_sql("BEGIN IMMEDIATE")',
+        new='connection.exec_driver_sql("BEGIN")',
+        killer="ledger.py::test_no_second_process_gets_between_the_check_and_the_insert",
+        why="a check and its insert are two transactions in truth, or fail as busy",
+    ),
+    _row(
+        "ledger",
+        "a ticket for any request",
+        old="                    table.digest == digest,\n",
+        new="",
+        killer=f"{_OTHER}[another text]",
+        why="what was reserved is not what is sent",
+    ),
+    _row(
+        "ledger",
+        "the local clock counts",
+        old="            usage = self._usage(tx, listing.date)\n",
+        new="            usage = self._usage(tx, self._clock.now())\n",
+        killer="budget.py::test_setting_the_clock_frees_no_unit[25]",
+        why="setting the clock buys a fresh day",
+    ),
+    _row(
+        "marker",
+        "any marker is ours",
+        old='            "valid": any(fits),\n',
+        new='            "valid": True,\n',
+        killer="marker.py::test_a_page_that_knows_everything_but_the_key_cannot_forge",
+        why="a copied title makes somebody's pull request mergeable",
+    ),
+    _row(
+        "settling",
+        "reset on a missing file",
+        old="    if row.ready_at is None:\n",
+        new="    if row.ready_at is None and row.first_listing_at is not None:\n",
+        killer="settling.py::test_a_new_ledger_that_never_looked_starts_nothing",
+        why="deleting the ledger gives the allowance again",
+    ),
+    _row(
+        "settling",
+        "any two looks settle",
+        old="    if first is None or missing:\n",
+        new="    if first is None:\n",
+        killer="settling.py::test_two_looks_settle_only_when_the_second_shows_what_the_first_did",
+        why="a listing that hides sessions passes for a complete one",
+    ),
+    _row(
+        "policy",
+        "a digest without the body",
+        old="    parts = (service.encode(), method.encode(), path.encode(), body)\n",
+        new="    parts = (service.encode(), method.encode(), path.encode())\n",
+        killer=f"{_OTHER}[another text]",
+        why="a ticket for one prompt sends another",
+    ),
+    _row(
+        "ledger",
+        "sent twice",
+        old='                    table.state == "held",\n',
+        new="",
+        killer="transport.py::test_a_ticket_lets_its_request_out_once",
+        why="only the file's own index stands between one ticket and two sessions",
+    ),
+    _row(
+        "transport",
+        "sent without being written down",
+        old="        self._tickets.mark_sent(ticket, kind=rule.kind, digest=digest)\n",
+        new="",
+        killer="transport.py::test_sent_is_on_the_disk_before_the_first_byte",
+        why="a crash after the first byte finds a ticket that may be voided",
+    ),
+    _row(
+        "transport",
+        "cancelled with its caller",
+        old="        return await asyncio.shield(sending)\n",
+        new="        return await sending\n",
+        killer="transport.py::test_who_stops_waiting_stops_neither_the_send_nor_its_outcome",
+        why="a client's time-out loses the outcome of what was sent",
+    ),
+    _row(
+        "ledger",
+        "a second end",
+        old=".where(table.id == ticket.id, table.state.in_(tickets.OPEN))",
+        new=".where(table.id == ticket.id)",
+        killer="ledger.py::test_a_ticket_lives_as_the_design_says",
+        why="a spent unit is released afterwards",
+    ),
+    _row(
+        "ledger",
+        "a sent ticket goes stale",
+        old='table.state == "held", table.held_at < stamp',
+        new="table.state.in_(tickets.OPEN), table.held_at < stamp",
+        killer="ledger.py::test_a_held_ticket_is_voided_after_a_minute_and_a_sent_one_never",
+        why="waiting a minute gives an unanswered session's unit back",
+    ),
+    _row(
+        "evidence",
+        "429 proves a refusal",
+        old="_RPC_REFUSALS = frozenset({400, 401, 403, 404})",
+        new="_RPC_REFUSALS = frozenset({400, 401, 403, 404, 429})",
+        killer="evidence.py::test_only_the_codes_of_the_row_prove_a_refusal[jules-start_session]",
+        why="a session that was started under load counts as none",
+    ),
+    _row(
+        "evidence",
+        "any error body proves a refusal",
+        old=' or error.get("code") != status:',
+        new=":",
+        killer=f"{_FAULT}[400 of another code]",
+        why="a proxy's page is taken for Jules' word",
+    ),
+    _row(
+        "reconcile",
+        "no positive control",
+        old="    if listing.date <= sent or not control:\n",
+        new="    if listing.date <= sent:\n",
+        killer="reconcile.py::test_absence_without_a_control_proves_nothing",
+        why="empty listings give back what was spent",
+    ),
+    _row(
+        "reconcile",
+        "one look is enough",
+        old="    if listing.date - since < APART or _unexplained(",
+        new="    if _unexplained(",
+        killer="reconcile.py::test_two_looks_less_than_ten_minutes_apart_prove_nothing[5.0]",
+        why="a session that shows late is started again",
+    ),
+    _row(
+        "counted",
+        "open tickets age out",
+        old='[ticket for ticket in open_tickets if ticket.kind == "start_session"]',
+        new=(
+            '[t for t in open_tickets if t.kind == "start_session" '
+            "and t.held_at > now - budget.WINDOW]"
+        ),
+        killer="budget.py::test_an_open_ticket_never_ages_out",
+        why="what was found a day late was never counted",
+    ),
+    _row(
+        "counted",
+        "only our sessions count",
+        old="        for row in rows\n",
+        new="        for row in rows\n        if row.ticket\n",
+        killer="budget.py::test_every_session_counts_for_a_day_and_five_minutes_by_the_listings_date",
+        why="40 sessions of the user's own and 100 of ours",
+    ),
+    _row(
+        "bodies",
+        "private may be false",
+        old="    private: Literal[True] = True\n",
+        new="    private: bool = True\n",
+        killer="policy.py::test_what_is_not_in_the_table_never_leaves[private false]",
+        why="a public repository",
+    ),
+    _row(
+        "bodies",
+        "force may be true",
+        old="    force: Literal[False] = False\n",
+        new="    force: bool = False\n",
+        killer="policy.py::test_what_is_not_in_the_table_never_leaves[force a branch]",
+        why="history is lost",
+    ),
+    _row(
+        "policy",
+        "any bytes that parse",
+        old="    if bodies.encode(read) != body:\n",
+        new="    if not read:\n",
+        killer="policy.py::test_what_is_not_in_the_table_never_leaves[private unsaid]",
+        why="GitHub makes it public unless private is said",
+    ),
+    _row(
+        "policy",
+        "a method override",
+        old="    if any(name in headers for name in _OVERRIDES):\n",
+        new="    if all(name in headers for name in _OVERRIDES):\n",
+        killer="policy.py::test_what_is_not_in_the_table_never_leaves[override of a read]",
+        why="a read that the service executes as DELETE",
+    ),
+    _row(
+        "chain",
+        "a link that leaves out the data",
+        old="json.dumps([previous, seq, at, kind, ticket, data], ",
+        new="json.dumps([previous, seq, at, kind, ticket], ",
+        killer=f"{_VERIFY}[event edited]",
+        why="the record can be edited unseen",
+    ),
+    _row(
+        "integrity",
+        "sessions are not compared",
+        old="        (store.sessions, derived.sessions.values()),\n",
+        new="",
+        killer="integrity.py::test_a_table_that_is_not_what_the_record_says_is_refused"
+        "[DELETE FROM ledger_sessions]",
+        why="emptying one table gives the allowance again",
+    ),
+    _row(
+        "gate",
+        "skipped is success",
+        old=' and check.conclusion == "success"\n',
+        new=' and check.conclusion in ("success", "skipped")\n',
+        killer="gate.py::test_one_bad_thing_blocks_with_its_verdict[expected skipped]",
+        why="what CI never ran is merged",
+    ),
+    _row(
+        "gate",
+        "green on another head",
+        old="earlier.sha != evidence.pull.head_sha or ",
+        new="",
+        killer="gate.py::test_one_bad_thing_blocks_with_its_verdict[green on the old head]",
+        why="a push between two readings is merged after one",
+    ),
+    _row(
+        "gate",
+        "seen once",
+        old="    elif lasted < CONFIRM_AFTER:\n",
+        new="    elif lasted < timedelta(0):\n",
+        killer="gate.py::test_one_bad_thing_blocks_with_its_verdict[green once]",
+        why="checks that had not registered yet are not waited for",
+    ),
+    _row(
+        "first_commit",
+        "push anywhere",
+        old="    if not made and not _is_adopted_step(tx, prepared):\n",
+        new="    if not made and not prepared.repo:\n",
+        killer="ledger.py::test_branches_are_written_directly_only_in_repositories_made_here",
+        why="work reaches a user's branch past the gate",
+    ),
+    _row(
+        "request",
+        "any repository is made",
+        old="            owner and name == self.body.name\n",
+        new="            owner and name\n",
+        killer="ledger.py::test_a_creation_is_held_under_the_name_it_makes[owner/important]",
+        why="the limit is counted under one name and spent under another",
+    ),
+    _row(
+        "tickets",
+        "public is as good as private",
+        old='        return not (hidden and outcome.result.get("private") is True)\n',
+        new="        return not hidden\n",
+        killer="published.py::test_a_lost_create_that_is_found_public_stops_everything[False]",
+        why="a public repository raises no alarm",
+    ),
+    _row(
+        "store",
+        "a key more than once",
+        old='    sa.UniqueConstraint("kind", "key"),\n',
+        new="",
+        killer="ledger.py::test_the_same_task_and_attempt_is_started_once",
+        why="a tool called twice starts two sessions",
+    ),
+    _row(
+        "redact",
+        "base64 at one offset",
+        old="    for offset in range(3):\n",
+        new="    for offset in range(1):\n",
+        killer=f"redact.py::test_no_coding_of_a_secret_gets_through[{_HEX}-base64 at 1]",
+        why="a key leaves inside somebody's basic-auth header",
+    ),
+    _row(
+        "key_formats",
+        "one prefix a format",
+        old="        for prefix in form.prefixes\n",
+        new="        for prefix in form.prefixes[:1]\n",
+        killer="key_formats.py::test_a_key_of_a_known_format_is_masked[GitHub1-alone]",
+        why="an unknown key of another kind is shown",
+    ),
+    _row(
+        "tripwire",
+        "a pass outlives its block",
+        old="(held and held.open) else",
+        new="held else",
+        killer="guard_branches.py::test_a_pass_lets_its_own_host_through_while_it_lasts",
+        why="a task begun inside one request connects anywhere afterwards",
+    ),
+)
