@@ -11,6 +11,7 @@ import typer
 
 from agent import cli_day, cli_sandbox
 from agent.cli_world import REFUSED, USAGE, Repo, WorldOptions, exit_for, say, world_command
+from agent.interruption import Interrupted
 from mcp_server.errors import (
     BadArgument,
     FactoryError,
@@ -20,6 +21,7 @@ from mcp_server.errors import (
 )
 
 LONGEST = timedelta(hours=24)
+CUT_OFF = 6
 MOST_WORDS, MOST_REASON = 300, 200  # of the tools' own arguments
 
 app = typer.Typer(
@@ -189,6 +191,8 @@ def main() -> None:
         say(str(error))
         if isinstance(error, SettingsError):
             sys.exit(USAGE)
+        if isinstance(error, Interrupted):
+            sys.exit(CUT_OFF)
         gone = isinstance(error, LedgerUnavailable | Unavailable)
         sys.exit(REFUSED if gone else exit_for(error.code))
 

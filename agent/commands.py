@@ -55,7 +55,9 @@ async def run(wired: Wired, options: Options, *, out: Path, say: Say) -> Finishe
 
     result = await run_day(_context(wired, told), options)
     markdown = render(result.report)
-    _write(out / result.plan.date, result, markdown, lines)
+    # What a rehearsal would do must not take the place of what a day did.
+    name = f"{result.plan.date}-dry-run" if options.dry_run else result.plan.date
+    _write(out / name, result, markdown, lines)
     return Finished(report=result.report, markdown=markdown)
 
 
@@ -183,6 +185,14 @@ def _read_plan(path: Path) -> Plan:
         raise BadArgument(f"--plan {path}: not a plan of ours: {where}: {first['msg']}") from error
 
 
+def _log_so_far(folder: Path) -> str:
+    """Return what earlier runs of the day have written."""
+    try:
+        return (folder / "run.log").read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return ""
+
+
 def _write(folder: Path, result: Result, markdown: str, lines: Sequence[str]) -> None:
     """Write the run's files, each whole or not at all."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -193,7 +203,7 @@ def _write(folder: Path, result: Result, markdown: str, lines: Sequence[str]) ->
         ("report.md", markdown),
         ("plan.json", result.plan.model_dump_json(indent=2) + "\n"),
         ("audit.jsonl", events),
-        ("run.log", "".join(f"{line}\n" for line in lines)),
+        ("run.log", _log_so_far(folder) + "".join(f"{line}\n" for line in lines)),
     ):
         part = folder / f".{name}.part"
         part.write_text(text, encoding="utf-8")

@@ -13,6 +13,7 @@ Status = Literal["planned", "running", "merged", "parked", "failed", "skipped"]
 ENDED: frozenset[Status] = frozenset({"merged", "parked", "failed", "skipped"})
 # States in which a session of ours may be archived (facts/jules-api.md 1.4: not while it runs).
 _QUIET = frozenset({"COMPLETED", "FAILED", "PAUSED"})
+_UNSEEN = "the session does not show"
 _WORKING = frozenset({"PLANNING", "IN_PROGRESS"})
 
 
@@ -30,6 +31,8 @@ class Policy:
     # Jules' own CI fixer gets this long before a message is spent on it (facts 4).
     fixer_time: timedelta = timedelta(minutes=12)
     source_appears_within: timedelta = timedelta(minutes=25)
+    # A session created seconds ago may be 404 (facts 5.3).
+    session_shows_within: timedelta = timedelta(minutes=10)
     conflict_patience: timedelta = timedelta(minutes=20)
     # Whatever a task waits for, it does not wait longer for it: every state has a way out.
     longest_wait: timedelta = timedelta(hours=3)
@@ -145,7 +148,7 @@ def _step(progress: Progress, seen: Observation, now: datetime, policy: Policy) 
         return _before_the_session(progress, seen, now, policy)
     session = seen.session
     if session is None:
-        return Action(kind="wait", why="the session is not listed yet")
+        return _unseen(progress, now, policy)
     if session.state == "AWAITING_PLAN_APPROVAL":
         return Action(kind="approve", why="its session plan waits")
     if session.state == "AWAITING_USER_FEEDBACK":
@@ -159,6 +162,13 @@ def _step(progress: Progress, seen: Observation, now: datetime, policy: Policy) 
     if session.state in _QUIET:
         return _came_to_rest(progress, seen, session, now, policy)
     return _end("parked", f"Jules calls its state {session.state!r}, which nobody here knows")
+
+
+def _unseen(progress: Progress, now: datetime, policy: Policy) -> Action:
+    since = progress.waits_since if progress.waits_for == _UNSEEN else None
+    if since is not None and now - since >= policy.session_shows_within:
+        return _end("failed", "its session is gone: somebody has deleted it")
+    return Action(kind="wait", why=_UNSEEN)
 
 
 def _end(status: Status, why: str) -> Action:

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from agent.act import number_of
 from agent.lifecycle import Observation, Progress, Question
-from agent.tools import Tools
+from agent.tools import ToolFailed, Tools
 from mcp_server.clock import Clock
 from mcp_server.models import (
     Activities,
@@ -81,6 +81,8 @@ class Watch:
         if session is None:
             # Not among those at work: just started, or archived by somebody.
             session = await self._one(progress.session_id)
+        if session is None:
+            return Observation()
         seen = Observation(session=session)
         if session.state in AT_REST and session.pull is not None:
             view = await self._tools.call(
@@ -92,8 +94,16 @@ class Watch:
             return await self._listen(seen, session)
         return seen
 
-    async def _one(self, session_id: str) -> Session:
-        found = await self._tools.call("jules_get_session", SessionDetail, session_id=session_id)
+    async def _one(self, session_id: str) -> Session | None:
+        """Read a session; None: it does not show yet, or somebody has deleted it."""
+        try:
+            found = await self._tools.call(
+                "jules_get_session", SessionDetail, session_id=session_id
+            )
+        except ToolFailed as error:
+            if error.code != "not_found":
+                raise
+            return None
         return found.session
 
     async def _has_source(self, progress: Progress) -> bool | None:

@@ -1,5 +1,6 @@
 """The day: survey → discover → plan → execute → report."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -8,12 +9,14 @@ from typing import TypeVar
 from agent.answers import with_answers
 from agent.discover import discover
 from agent.execute import Execution, Limits, Outcome
+from agent.interruption import Interrupted
 from agent.lifecycle import Policy, Progress
 from agent.planner.plan import Plan, PlanningSettings, build_plan
+from agent.planner.reviewed import check_tasks
 from agent.report.model import Ending, Report, build_report
 from agent.resume import without_unfinished
 from agent.state import Day, State
-from agent.survey import Survey, read_begun, survey
+from agent.survey import Survey, list_repositories, read_begun, survey
 from agent.tidy import tidy
 from agent.tools import ToolFailed, Tools
 from mcp_server.clock import Clock
@@ -64,7 +67,10 @@ class Result:
 
 
 async def run_day(context: Context, options: Options) -> Result:
-    """Bring today home, resuming it if it was begun; the report says how it went."""
+    """Bring today home, resuming it if it was begun; the report says how it went.
+
+    Cancelled while tasks are carried out, it starts nothing more and reports what there is.
+    """
     started_at = context.clock.now()
     limits = Limits(
         last_useful_start=started_at + options.until - USEFUL_TIME,
@@ -74,12 +80,14 @@ async def run_day(context: Context, options: Options) -> Result:
     kept = context.state.day(date)
     _check_plan(options.plan, date, kept)
     day = kept or await _begin(context, options, date, limits)
+    doubts: tuple[str, ...] = ()
+    interrupted = False
     if options.dry_run:
-        outcome, doubts = _rehearse(day, options), ()
+        outcome = _rehearse(day, options)
     else:
         doubts = await _take_up(context, date)
-        outcome = await _execute(context, options, date, limits)
-    budget = await patiently(context, lambda: context.tools.call("budget_status", Budget))
+        outcome, interrupted = await _execute(context, options, date, limits)
+    budget = await _budget(context, interrupted=interrupted)
     events = await _events(context.tools)
     # A spare that was not needed is nobody's concern.
     tasks = [one for one in outcome.tasks if not one.task.spare or one.asked_to_start]
@@ -89,7 +97,9 @@ async def run_day(context: Context, options: Options) -> Result:
         seed=context.seed,
         started_at=started_at,
         ended_at=context.clock.now(),
-        exit=exit_code(tasks, unstarted=outcome.unstarted, free=budget.remaining),
+        exit=CUT_OFF
+        if interrupted
+        else exit_code(tasks, unstarted=outcome.unstarted, free=budget.remaining),
         resumed=kept is not None,
         budget=budget,
         tasks=tasks,
@@ -163,13 +173,14 @@ def exit_code(tasks: Sequence[Progress], *, unstarted: int, free: int) -> int:
 async def _begin(context: Context, options: Options, date: str, limits: Limits) -> Day:
     """Survey, discover and plan, or take the plan that was given; a dry run keeps neither."""
     if options.plan is not None:
+        check_tasks(options.plan, *await list_repositories(context.tools))
         nothing = Discovery(ideas=(), sources=())
         day = Day(plan=options.plan, discovery=nothing, started_at=context.clock.now())
     else:
         day = await make_plan(context, date, limits.last_useful_start)
-    if not options.dry_run:
-        context.state.begin(day)
-    return day
+    if options.dry_run or not day.plan.tasks:
+        return day  # an empty plan is none: a later run of the day may find more to do
+    return context.state.begin(day)
 
 
 async def _take_up(context: Context, date: str) -> tuple[str, ...]:
@@ -180,7 +191,10 @@ async def _take_up(context: Context, date: str) -> tuple[str, ...]:
     return tuple(one.text for one in begun.doubts if context.state.task(one.key) is None)
 
 
-async def _execute(context: Context, options: Options, date: str, limits: Limits) -> Outcome:
+async def _execute(
+    context: Context, options: Options, date: str, limits: Limits
+) -> tuple[Outcome, bool]:
+    """Carry the tasks out; returns how, and whether that was interrupted."""
     execution = Execution(
         tools=context.tools,
         clock=context.clock,
@@ -191,11 +205,48 @@ async def _execute(context: Context, options: Options, date: str, limits: Limits
     )
     earlier = context.state.unfinished_before(date)
     todays = [one for one in context.state.tasks(date) if _is_asked_for(one, options)]
-    outcome = await execution.run([*earlier, *todays])
+    taken_up = (*earlier, *todays)
+    working = asyncio.current_task()
+    try:
+        outcome = await execution.run(taken_up)
+        return await _tidied(context, outcome), False
+    except asyncio.CancelledError:
+        if working is not None:
+            working.uncancel()
+    context.say(str(Interrupted()))
+    return _so_far(context.state, taken_up), True
+
+
+async def _tidied(context: Context, outcome: Outcome) -> Outcome:
+    """Archive what others have finished as well, where that was set."""
     if not context.archive_others:
         return outcome
-    also = await tidy(context.tools, context.state, others=True)
+    also = await patiently(context, lambda: tidy(context.tools, context.state, others=True))
     return replace(outcome, archived=(*outcome.archived, *also.archived))
+
+
+def _so_far(state: State, taken_up: Sequence[Progress]) -> Outcome:
+    """Read what was done until an interruption; what was not begun stays planned in the state."""
+    tasks: list[Progress] = []
+    archived: list[str] = []
+    for before in taken_up:
+        kept = state.task(before.task.key) or before
+        if kept.archived and not before.archived:
+            archived.append(kept.session_id or "")
+        begun = kept.ended or kept.asked_to_start or kept.repository_made_at is not None
+        unbegun = {"status": "skipped", "reason": "interrupted before it was started"}
+        tasks.append(kept if begun else kept.model_copy(update=unbegun))
+    return Outcome(tasks=tuple(tasks), archived=tuple(archived), errors=(str(Interrupted()),))
+
+
+async def _budget(context: Context, *, interrupted: bool) -> Budget:
+    """Read the allowance for the report; after an interruption at once or not at all."""
+    if not interrupted:
+        return await patiently(context, lambda: context.tools.call("budget_status", Budget))
+    try:
+        return await context.tools.call("budget_status", Budget)
+    except ToolFailed as error:
+        raise Interrupted from error
 
 
 def _check_plan(plan: Plan | None, date: str, day: Day | None) -> None:

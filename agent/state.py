@@ -90,13 +90,21 @@ class State:
             ).scalar_one_or_none()
         return Day.model_validate_json(text) if text else None
 
-    def begin(self, day: Day) -> None:
-        """Freeze a day's plan together with its tasks; a second plan for the date is refused."""
+    def begin(self, day: Day) -> Day:
+        """Freeze a day's plan together with its tasks; returns what is kept.
+
+        Another run may have begun the date meanwhile: then its plan is the day's.
+        """
+        kept = sa.select(_DAYS.c.record).where(_DAYS.c.date == day.plan.date)
         with self._engine.begin() as tx:
+            text = tx.execute(kept).scalar_one_or_none()
+            if text is not None:
+                return Day.model_validate_json(text)
             tx.execute(sa.insert(_DAYS).values(date=day.plan.date, record=day.model_dump_json()))
             for place, task in enumerate(day.plan.tasks):
                 row = _row(Progress(task=task), day.plan.date, place)
                 tx.execute(sa.insert(_TASKS).values(**row))
+        return day
 
     def adopt(self, date: str, begun: Sequence[Progress]) -> tuple[Progress, ...]:
         """Take up begun tasks that are not known here, before those of `date`; returns these."""

@@ -17,6 +17,7 @@ from mcp.client import Client
 from pydantic import SecretStr
 
 from agent.connect import check_address, child_server, only_error, running_server
+from agent.interruption import Interrupted, interruptible
 from agent.state import State
 from agent.tools import Tools
 from mcp_server import services, store
@@ -71,22 +72,32 @@ class Wired:
 
 
 def within(flags: WorldFlags, work: Callable[[Wired], Awaitable[T]]) -> T:
-    """Do `work` in the world that `flags` name: in that world's time when it is a sandbox."""
+    """Do `work` in the world that `flags` name: in that world's time when it is a sandbox.
+
+    Raises:
+        Interrupted: a signal ended it, and `work` did not make that its own end.
+    """
     named = {"--sandbox": flags.sandbox, "--world": flags.world, "--server": flags.server}
     chosen = [flag for flag, given in named.items() if given]
     if len(chosen) > 1:
         raise SettingsError(f"{' and '.join(chosen)} name {len(chosen)} worlds: choose one")
 
     async def connected(link: Link | None = None) -> T:
-        async with wire(flags, link) as wired:
-            return await work(wired)
+        with interruptible():
+            async with wire(flags, link) as wired:
+                return await work(wired)
 
     try:
         if flags.world:
             return run_joined(flags.world, connected)
         return run_virtual(connected()) if flags.sandbox else asyncio.run(connected())
+    except (KeyboardInterrupt, asyncio.CancelledError) as error:
+        raise Interrupted from error
     except BaseExceptionGroup as group:
-        raise only_error(group) from group
+        error = only_error(group)
+        if isinstance(error, KeyboardInterrupt | asyncio.CancelledError):
+            raise Interrupted from group
+        raise error from group
     except WorldLost as error:
         raise Unavailable(f"--world {flags.world} is lost: {error}") from error
 

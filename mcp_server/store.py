@@ -186,6 +186,13 @@ def translated(what: object) -> Generator[None]:
     try:
         yield
     except OperationalError as error:
+        # The low byte names the kind; above it stands the occasion.
+        if getattr(error.orig, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY:
+            raise LedgerUnavailable(
+                f"the ledger {what} is held by another process for over "
+                f"{BUSY_TIMEOUT_SECONDS} s; nothing was changed: "
+                "call again, or end the process that holds it"
+            ) from error
         raise LedgerUnavailable(f"the ledger {what} cannot be used: {error.orig}") from error
     except DBAPIError as error:
         raise LedgerUnavailable(

@@ -59,9 +59,9 @@ def task(**changes: object) -> Task:
         "repo": REPO,
         "title": "Improve tests",
         "prompt": "tests",
-        "variables": {"repo": REPO, "evidence": "none"},
         "reason": "it has no tests",
     }
+    values["variables"] = {"repo": changes.get("repo", REPO), "evidence": "none"}
     return Task.model_validate(values | changes)
 
 

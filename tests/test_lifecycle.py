@@ -123,6 +123,11 @@ CASES: dict[str, tuple[Progress, Observation, str]] = {
     ),
     # While it works
     "a session that is not listed yet is waited for": (progress(), Observation(), "wait"),
+    "one that somebody has deleted is given up after ten minutes": (
+        progress(waits_for="the session does not show", waits_since=NOW - timedelta(minutes=10)),
+        Observation(),
+        "end failed",
+    ),
     "a queue is waited in": (progress(), at_rest("QUEUED"), "wait"),
     "a queue is never nudged": (progress(), working("QUEUED", silent=300), "wait"),
     "planning is waited for": (progress(), at_rest("PLANNING"), "wait"),

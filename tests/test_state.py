@@ -64,12 +64,11 @@ def test_a_date_that_was_not_begun_has_no_day(tmp_path: Path) -> None:
     state.close()
 
 
-def test_a_second_plan_for_a_date_is_refused_and_changes_nothing(tmp_path: Path) -> None:
+def test_a_second_plan_for_a_date_gives_way_to_the_first(tmp_path: Path) -> None:
     """Two runs that begin at once: one plan, whole."""
     state = State(url(tmp_path))
     state.begin(day("2026-11-23", "ka", "kb"))
-    with pytest.raises(IntegrityError):
-        state.begin(day("2026-11-23", "kc"))
+    assert state.begin(day("2026-11-23", "kc")) == day("2026-11-23", "ka", "kb")
     assert keys(state.tasks("2026-11-23")) == ["ka", "kb"]
     state.close()
 
