@@ -240,6 +240,12 @@ def test_what_a_person_must_see_is_listed() -> None:
     assert told.review_before_public == ("me/late-app", "me/new-app")
 
 
+def test_a_pause_is_told_to_whoever_can_end_it() -> None:
+    """A day without work because of a forgotten pause must not read "needs you: nothing"."""
+    paused = BUDGET.model_copy(update={"paused": "lunch"})
+    assert any("paused (lunch)" in line for line in report(budget=paused).needs_you)
+
+
 def test_the_report_has_the_promised_fields() -> None:
     """INTERFACE.md, Report."""
     assert set(Report.model_fields) >= {

@@ -166,6 +166,7 @@ def build_report(plan: Plan, discovery: Discovery, ending: Ending) -> Report:
             *ending.alarms,
             *(f"{one.task.repo}: {one.reason}" for one in ending.tasks if _needs_a_person(one)),
             *_doubts(ending.budget.held),
+            *_stopped(ending.budget.paused),
         ),
         review_before_public=tuple(sorted(one.task.repo for one in made)),
         archived=tuple(ending.archived),
@@ -180,6 +181,10 @@ def _needs_a_person(progress: Progress) -> bool:
     return progress.status == "parked" or (
         progress.status == "failed" and progress.pull_url is not None
     )
+
+
+def _stopped(paused: str | None) -> tuple[str, ...]:
+    return (f"the allowance is paused ({paused}): agent resume lets it go on",) if paused else ()
 
 
 def _left(tasks: Sequence[Progress]) -> tuple[str, ...]:
