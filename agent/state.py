@@ -5,7 +5,8 @@ planned anew. Only the answers are nowhere else. Shares a database URL with the 
 own tables.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Generator, Iterable, Sequence
+from contextlib import contextmanager
 from typing import Literal
 
 import sqlalchemy as sa
@@ -76,11 +77,20 @@ class State:
     def __init__(self, url: str) -> None:
         """Open the database at `url` and make the agent's tables there."""
         self._engine = sa.create_engine(url, connect_args={"timeout": 10})
-        _METADATA.create_all(self._engine)
+        with self._alone() as tx:
+            _METADATA.create_all(tx)
 
     def close(self) -> None:
         """Give the connections back."""
         self._engine.dispose()
+
+    @contextmanager
+    def _alone(self) -> Generator[sa.Connection]:
+        """Begin a transaction that no other process comes between, reads and writes alike."""
+        with self._engine.begin() as tx:
+            # The driver itself begins with the first write (sqlite3, legacy transaction control).
+            tx.exec_driver_sql("BEGIN IMMEDIATE")
+            yield tx
 
     def day(self, date: str) -> Day | None:
         """Return the day of that UTC date, if it was begun."""
@@ -96,7 +106,7 @@ class State:
         Another run may have begun the date meanwhile: then its plan is the day's.
         """
         kept = sa.select(_DAYS.c.record).where(_DAYS.c.date == day.plan.date)
-        with self._engine.begin() as tx:
+        with self._alone() as tx:
             text = tx.execute(kept).scalar_one_or_none()
             if text is not None:
                 return Day.model_validate_json(text)

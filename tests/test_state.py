@@ -1,6 +1,8 @@
 """What the agent remembers between runs: plans stay frozen, started work is found again."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 from sqlalchemy.exc import IntegrityError
@@ -140,3 +142,19 @@ def test_begun_tasks_are_taken_up_once_and_before_the_days_own(tmp_path: Path) -
     assert [one.asked_to_start for one in found] == [True, True, False, False]
     assert keys(state.unfinished_before("2026-11-24")) == ["kone", "ktwo"]
     state.close()
+
+
+def test_runs_that_begin_at_once_share_one_plan(tmp_path: Path) -> None:
+    """A doubled cron on a fresh disk: tables and plan are made once."""
+    together = Barrier(8)
+
+    def begin(number: int) -> Day:
+        together.wait()
+        state = State(url(tmp_path))
+        kept = state.begin(day("2026-11-23", f"k{number}"))
+        state.close()
+        return kept
+
+    with ThreadPoolExecutor(8) as pool:
+        kept = list(pool.map(begin, range(8)))
+    assert all(one == kept[0] for one in kept)
