@@ -45,7 +45,7 @@ def interruptible() -> Generator[None]:
         return
 
     def end(number: int, _frame: FrameType | None) -> None:
-        if signal.getitimer(signal.ITIMER_REAL)[1]:
+        if was_interrupted():
             raise KeyboardInterrupt(signal.strsignal(number))
         signal.setitimer(signal.ITIMER_REAL, GRACE_SECONDS, AGAIN_SECONDS)
         task.cancel()
@@ -59,6 +59,11 @@ def interruptible() -> Generator[None]:
         signal.setitimer(signal.ITIMER_REAL, 0)
         for one, former in before.items():
             signal.signal(one, former)
+
+
+def was_interrupted() -> bool:
+    """Whether the grace after a first signal runs: else a cancellation has another reason."""
+    return sys.platform != "win32" and signal.getitimer(signal.ITIMER_REAL)[1] > 0
 
 
 def _is_heard(number: signal.Signals) -> bool:

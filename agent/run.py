@@ -9,7 +9,7 @@ from typing import TypeVar
 from agent.answers import with_answers
 from agent.discover import discover
 from agent.execute import Execution, Limits, Outcome
-from agent.interruption import Interrupted
+from agent.interruption import Interrupted, was_interrupted
 from agent.lifecycle import Policy, Progress
 from agent.planner.plan import Plan, PlanningSettings, build_plan
 from agent.planner.reviewed import check_tasks
@@ -69,7 +69,7 @@ class Result:
 async def run_day(context: Context, options: Options) -> Result:
     """Bring today home, resuming it if it was begun; the report says how it went.
 
-    Cancelled while tasks are carried out, it starts nothing more and reports what there is.
+    Interrupted while tasks are carried out, it starts nothing more and reports what there is.
     """
     started_at = context.clock.now()
     limits = Limits(
@@ -211,8 +211,9 @@ async def _execute(
         outcome = await execution.run(taken_up)
         return await _tidied(context, outcome), False
     except asyncio.CancelledError:
-        if working is not None:
-            working.uncancel()
+        if working is None or not was_interrupted():
+            raise
+        working.uncancel()
     context.say(str(Interrupted()))
     return _so_far(context.state, taken_up), True
 
