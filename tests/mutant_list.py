@@ -205,10 +205,18 @@ MUTANTS = (
     _row(
         "reconcile",
         "no positive control",
-        old="    if listing.date <= sent or not control:\n",
-        new="    if listing.date <= sent:\n",
-        killer="reconcile.py::test_absence_without_a_control_proves_nothing",
+        old="    if listing.date <= sent or not control or _lags(",
+        new="    if listing.date <= sent or _lags(",
+        killer="reconcile.py::test_absence_without_a_control_proves_nothing[2]",
         why="empty listings give back what was spent",
+    ),
+    _row(
+        "reconcile",
+        "an old listing is as good",
+        old=" or not control or _lags(ledger, listing):",
+        new=" or not control:",
+        killer="reconcile.py::test_a_listing_that_leaves_out_what_is_known_shows_no_absence",
+        why="a session that a stale listing leaves out is started again",
     ),
     _row(
         "reconcile",

@@ -124,11 +124,25 @@ def looks(lost: Lost, shown: Sequence[Session]) -> str:
     return lost.ticket.state
 
 
-def test_absence_without_a_control_proves_nothing(lost: Lost):
-    """A listing that shows nothing of ours may be another account's, or empty by fault."""
+@pytest.mark.parametrize("days", [0, 2])
+def test_absence_without_a_control_proves_nothing(lost: Lost, days: int):
+    """A listing that shows nothing of ours may be another account's, or empty by fault.
+
+    After two days nothing known is in the window any more, and only the control is left to miss.
+    """
+    lost.clock.advance(days=days)
     assert looks(lost, []) == "sent"
     foreign = session("f1", lost.sent_at - timedelta(hours=1), repo="owner/other")
     assert looks(lost, [foreign]) == "sent"
+
+
+def test_a_listing_that_leaves_out_what_is_known_shows_no_absence(lost: Lost):
+    """It is old, whatever its `Date` says: the control alone does not make it whole."""
+    start_one(lost.ledger, lost.clock, "later", "s2", repo="owner/other")
+    text = title("later", repo="owner/other")
+    later = session("s2", lost.clock.now(), text=text, repo="owner/other")
+    assert looks(lost, [lost.control]) == "sent"
+    assert looks(lost, [lost.control, later]) == "released"
 
 
 @pytest.mark.parametrize("mangled", ["key", "ledger"])
