@@ -1,21 +1,23 @@
-"""The server's database: engine, schema and migrations. What rows mean is the ledger's business.
+"""The server's database: engine and schema. What rows mean is the ledger's business.
 
-SQLite runs in rollback-journal mode with `synchronous=EXTRA`: WAL can lose commits on libraries
-before 3.51.3 (facts/safety.md 1.2), and a lost commit here would be a lost reservation.
+SQLite runs in rollback-journal mode with `synchronous=EXTRA`, and never in WAL: that can lose
+commits on libraries before 3.51.3 (facts/safety.md 1.2), and a lost commit is a lost reservation.
 """
 
 import sqlite3
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from urllib.parse import quote
 
 import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.exc import DBAPIError, MultipleResultsFound, NoResultFound, OperationalError
 
+from mcp_server import place
 from mcp_server.errors import LedgerUnavailable, SettingsError
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 # What a person can do about damage; neither way gives anything spent back.
 WAY_OUT = (
     "restore the file, or move it away and start anew; "
@@ -40,6 +42,9 @@ ledger = sa.Table(
     sa.Column("first_listing_at", sa.Text),
     sa.Column("ready_at", sa.Text),
     sa.Column("rival_at", sa.Text),
+    sa.Column("ceiling", sa.Integer),
+    sa.Column("ceiling_running", sa.Integer),
+    sa.Column("ceiling_at", sa.Text),
     sa.CheckConstraint("one = 1"),
 )
 
@@ -127,11 +132,13 @@ def open_engine(url: str) -> sa.Engine:
     path = Path(name)
     with _reachable(path):
         path.parent.mkdir(parents=True, exist_ok=True)
+        place.refuse_unfit(path)
         if not path.exists():
             path.touch(mode=0o600)
-    engine = sa.create_engine(url, connect_args={"timeout": BUSY_TIMEOUT_SECONDS})
-    event.listen(engine, "connect", _prepare_connection)
-    event.listen(engine, "begin", _begin_immediate)
+        place.refuse_foreign(path)
+        if path.stat().st_mode & 0o077:
+            path.chmod(0o600)
+    engine = _engine(url, path)
     with translated(path), engine.begin() as connection:
         _check_pages(connection, path)
         found = _tables(connection, path)
@@ -140,10 +147,45 @@ def open_engine(url: str) -> sa.Engine:
                 raise LedgerUnavailable(f"{path} holds somebody else's tables: name another file")
             metadata.create_all(connection)
         _check_version(connection, path)
-    with _reachable(path):
-        if path.stat().st_mode & 0o077:
-            path.chmod(0o600)
+    with translated(path), engine.connect() as connection, connection.begin() as probe:
+        # A file that cannot be written opens and locks like any other: a write tells.
+        connection.exec_driver_sql("PRAGMA user_version = 0")
+        probe.rollback()
     return engine
+
+
+def _engine(url: str, path: Path) -> sa.Engine:
+    """Return an engine over the file as it is now; one that takes its place is refused."""
+    with _reachable(path):
+        opened = _identity(path)
+    address = f"file:{quote(str(path.absolute()))}?mode=rw"
+
+    def connected() -> sqlite3.Connection:
+        # `mode=rw`: a file that was deleted is missed, not made anew.
+        connection = sqlite3.connect(
+            address, uri=True, timeout=BUSY_TIMEOUT_SECONDS, isolation_level=None
+        )
+        _set_up(connection, path)
+        return connection
+
+    def begun(connection: sa.Connection) -> None:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        with _reachable(path):
+            there = _identity(path)
+        if there != opened:
+            raise LedgerUnavailable(
+                f"the ledger {path} was replaced by another file while in use: nothing was "
+                "changed; end every process that uses it, then start again"
+            )
+
+    engine = sa.create_engine(url, creator=connected)
+    event.listen(engine, "begin", begun)
+    return engine
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    found = path.stat()
+    return found.st_dev, found.st_ino
 
 
 @contextmanager
@@ -204,12 +246,16 @@ def translated(what: object) -> Generator[None]:
         raise LedgerUnavailable(f"the ledger {what} has lost its head: {WAY_OUT}") from error
 
 
-def _prepare_connection(dbapi_connection: sqlite3.Connection, _record: object) -> None:
-    # The driver must not open transactions of its own: `_begin_immediate` does.
-    dbapi_connection.isolation_level = None
-    for pragma in ("journal_mode=DELETE", "synchronous=EXTRA", "foreign_keys=ON"):
-        dbapi_connection.execute(f"PRAGMA {pragma}")
-
-
-def _begin_immediate(connection: sa.Connection) -> None:
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
+def _set_up(connection: sqlite3.Connection, path: Path) -> None:
+    # A file that somebody switched to WAL is switched back, unless others have it open.
+    with suppress(sqlite3.OperationalError):
+        connection.execute("PRAGMA journal_mode=DELETE")
+    mode = connection.execute("PRAGMA journal_mode").fetchone()[0]
+    if mode != "delete":
+        connection.close()
+        raise LedgerUnavailable(
+            f"the ledger {path} is in journal mode {mode!r} and another process keeps it there: "
+            "end that process, then start again"
+        )
+    for pragma in ("synchronous=EXTRA", "foreign_keys=ON"):
+        connection.execute(f"PRAGMA {pragma}")

@@ -203,6 +203,32 @@ MUTANTS = (
         why="a proxy's page is taken for Jules' word",
     ),
     _row(
+        "migrations",
+        "migrate what is broken",
+        old="    for _ in chain.walk(tx):\n        pass\n",
+        new="",
+        killer="migrations.py::test_an_earlier_ledger_that_cannot_be_used_is_not_touched"
+        "[DELETE FROM ledger_events WHERE seq > 3-ends at event 3]",
+        why="a record that somebody cut off gets a new, valid end",
+    ),
+    _row(
+        "budget",
+        "Jules' own refusal is not learnt",
+        old="    _check_ceiling(usage)\n",
+        new="",
+        killer="budget.py::test_where_jules_refused_no_more_is_started",
+        why="every task of the day asks again for what there is none of",
+    ),
+    _row(
+        "store",
+        "another file is as good",
+        old="        if there != opened:\n",
+        new="        if there != there:\n",
+        killer="fail_closed.py::test_a_file_that_is_changed_for_another_closes_the_ledger"
+        "[False-_replaced]",
+        why="two processes count on two files under one name",
+    ),
+    _row(
         "reconcile",
         "no positive control",
         old="    if listing.date <= sent or not control or _lags(",

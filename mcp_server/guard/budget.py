@@ -62,6 +62,19 @@ class Unit:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Ceiling:
+    """Where Jules itself refused a start as beyond its quota: how many counted and ran then.
+
+    Its word is the same for the day's quota and for too many at once (facts/jules-api.md 5.3), so
+    a start is tried again when fewer count, or fewer run, than did then.
+    """
+
+    sessions: int
+    running: int
+    at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
 class Usage:
     """What counts against the limits at one moment."""
 
@@ -72,6 +85,13 @@ class Usage:
     repositories: int
     repositories_today: int
     held: int = field(default=0)
+    ceiling: Ceiling | None = None
+
+    @property
+    def refused_by_jules(self) -> bool:
+        """Whether one more start would meet the refusal that was met before."""
+        top = self.ceiling
+        return top is not None and self.count >= top.sessions and self.running >= top.running
 
     @property
     def count(self) -> int:
@@ -105,6 +125,7 @@ def lane_limits(limits: Limits) -> dict[str, int]:
 
 def check_session(limits: Limits, usage: Usage, *, lane: Lane, repo: str | None) -> None:
     """Raise `Refused` naming the first limit that one more session would break."""
+    _check_ceiling(usage)
     lanes = usage.by_lane()
     trends = sum(lanes.get(name, 0) for name in TREND_LANES)
     planned = sum(number for name, number in lanes.items() if name not in ("repair", "external"))
@@ -127,6 +148,19 @@ def check_session(limits: Limits, usage: Usage, *, lane: Lane, repo: str | None)
                 limit=name,
                 retry_at=later.isoformat() if later else None,
             )
+
+
+def _check_ceiling(usage: Usage) -> None:
+    top = usage.ceiling
+    if top is not None and usage.refused_by_jules:
+        later = min(next_release(usage) or top.at + WINDOW, top.at + WINDOW)
+        raise Refused(
+            f"jules_quota: Jules refused a start at {top.at:%Y-%m-%d %H:%M:%S} UTC, when "
+            f"{top.sessions} counted and {top.running} ran; no start until fewer do, or for 24 h. "
+            "If it was no quota but a source without Jules' GitHub app, budget_resume forgets it",
+            limit="jules_quota",
+            retry_at=later.isoformat(),
+        )
 
 
 def check_repository(limits: Limits, usage: Usage) -> None:

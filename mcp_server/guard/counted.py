@@ -221,7 +221,33 @@ def usage(
         repositories=pending + sum(1 for at in made if at > budget.window_start(now)),
         repositories_today=pending + sum(1 for at in made if at.astimezone(UTC).date() == today),
         held=len(starting),
+        ceiling=_ceiling(tx, now),
     )
+
+
+def learn_ceiling(tx: sa.Connection, usage: Usage) -> None:
+    """Remember that Jules refused a start just now, and what counted and ran for certain."""
+    sure = usage.count - usage.held
+    running = usage.running - usage.held
+    tx.execute(
+        sa.update(store.ledger).values(
+            ceiling=sure, ceiling_running=running, ceiling_at=stamp(usage.now)
+        )
+    )
+    append(tx, usage.now, "ceiling", None, {"sessions": sure, "running": running})
+
+
+def forget_ceiling(tx: sa.Connection) -> None:
+    """Forget it: a person says that the refusal had another cause."""
+    tx.execute(sa.update(store.ledger).values(ceiling=None, ceiling_running=None, ceiling_at=None))
+
+
+def _ceiling(tx: sa.Connection, now: datetime) -> budget.Ceiling | None:
+    row = tx.execute(sa.select(store.ledger)).one()
+    at = moment(row.ceiling_at)
+    if at is None or at <= now - budget.WINDOW:
+        return None
+    return budget.Ceiling(sessions=row.ceiling, running=row.ceiling_running, at=at)
 
 
 def _created_times(tx: sa.Connection) -> Sequence[str]:

@@ -13,6 +13,8 @@ from typing import Any, Literal, TypeAlias
 from mcp_server.models import utc
 
 State = Literal["spent", "released", "unknown"]
+# How Jules refuses a start beyond its quota (facts/jules-api.md 5.3: two clients agree).
+QUOTA = "HTTP 400 FAILED_PRECONDITION"
 
 
 @dataclass(frozen=True, kw_only=True)

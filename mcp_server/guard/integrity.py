@@ -18,6 +18,7 @@ from mcp_server.guard.chain import Entry
 from mcp_server.models import Verified, utc
 
 Row = dict[str, Any]
+_NO_CEILING: Row = dict.fromkeys(("ceiling", "ceiling_running", "ceiling_at"))
 
 
 def check(tx: sa.Connection) -> None:
@@ -91,7 +92,7 @@ def _nothing(derived: _Derived, entry: Entry, data: Mapping[str, Any]) -> None:
 def _opened(derived: _Derived, entry: Entry, data: Mapping[str, Any]) -> None:
     derived.head = {
         "one": 1,
-        "schema_version": store.SCHEMA_VERSION,
+        "schema_version": data.get("schema", 1),
         "ledger_id": data["ledger"],
         "world": data["world"],
         "opened_at": entry.at,
@@ -99,11 +100,29 @@ def _opened(derived: _Derived, entry: Entry, data: Mapping[str, Any]) -> None:
         "first_listing_at": None,
         "ready_at": None,
         "rival_at": None,
+        **_NO_CEILING,
     }
+
+
+def _migrated(derived: _Derived, _entry: Entry, data: Mapping[str, Any]) -> None:
+    derived.head["schema_version"] = data["to"]
 
 
 def _paused(derived: _Derived, _entry: Entry, data: Mapping[str, Any]) -> None:
     derived.head["paused"] = data["reason"] or None
+
+
+def _resumed(derived: _Derived, entry: Entry, data: Mapping[str, Any]) -> None:
+    _paused(derived, entry, data)
+    derived.head |= _NO_CEILING
+
+
+def _ceiling(derived: _Derived, entry: Entry, data: Mapping[str, Any]) -> None:
+    derived.head |= {
+        "ceiling": data["sessions"],
+        "ceiling_running": data["running"],
+        "ceiling_at": entry.at,
+    }
 
 
 def _settling(derived: _Derived, entry: Entry, _data: Mapping[str, Any]) -> None:
@@ -175,7 +194,9 @@ def _repository_seen(derived: _Derived, _entry: Entry, data: Mapping[str, Any]) 
 _DERIVE: Mapping[str, Callable[[_Derived, Entry, Mapping[str, Any]], None]] = {
     "opened": _opened,
     "paused": _paused,
-    "resumed": _paused,
+    "resumed": _resumed,
+    "migrated": _migrated,
+    "ceiling": _ceiling,
     "settling": _settling,
     "ready": _ready,
     "alarm": _alarm,

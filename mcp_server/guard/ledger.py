@@ -15,11 +15,20 @@ from sqlalchemy.exc import IntegrityError
 from mcp_server import store
 from mcp_server.clock import Clock
 from mcp_server.errors import LedgerUnavailable, Refused
-from mcp_server.guard import budget, chain, counted, first_commit, integrity, settling, tickets
+from mcp_server.guard import (
+    budget,
+    chain,
+    counted,
+    first_commit,
+    integrity,
+    migrations,
+    settling,
+    tickets,
+)
 from mcp_server.guard.budget import Limits, Usage
 from mcp_server.guard.chain import stamp
 from mcp_server.guard.counted import Listing, RepositoryListing
-from mcp_server.guard.evidence import Outcome
+from mcp_server.guard.evidence import QUOTA, Outcome
 from mcp_server.guard.request import Prepared
 from mcp_server.guard.tickets import Ticket
 from mcp_server.models import Event, Lane, Marker, Verified
@@ -55,12 +64,14 @@ class Ledger:
         """
         self._engine = engine
         self._clock = clock
+        # How far Jules' clock was ahead of ours when it was last heard.
+        self._ahead = timedelta()
         self.limits = limits
         with self._transaction() as tx:
-            row = tx.execute(sa.select(store.ledger)).one_or_none()
-            if row is None:
+            if tx.execute(sa.select(store.ledger.c.one)).one_or_none() is None:
                 self._begin(tx, world, new_id())
-                row = tx.execute(sa.select(store.ledger)).one()
+            migrations.bring_up(tx, clock.now())
+            row = tx.execute(sa.select(store.ledger)).one()
             if row.world != world:
                 raise LedgerUnavailable(
                     f"this ledger belongs to {row.world}, not to {world}: use another --state"
@@ -88,6 +99,7 @@ class Ledger:
         if listing.creates >= self.limits.parallel_creates:
             raise Refused("this listing has served its batch of creates", limit="listing")
         tag = prepared.marker()
+        self._ahead = listing.date - self._clock.now()
         with self._transaction() as tx:
             self._refuse_while_closed(tx)
             settling.refuse_unsettled(tx, listing.date)
@@ -225,7 +237,7 @@ class Ledger:
             chain.append(tx, self._clock.now(), "alarm", None, {"what": what, **data})
 
     def pause(self, reason: str | None) -> None:
-        """Stop every ticket of this ledger at once; None lets them go again."""
+        """Stop every ticket at once; None lets them go again, and forgets where Jules refused."""
         with self._transaction() as tx:
             self._pause(tx, reason)
 
@@ -299,7 +311,8 @@ class Ledger:
                 head=chain.GENESIS,
             )
         )
-        chain.append(tx, now, "opened", None, {"world": world, "ledger": ledger_id})
+        data = {"world": world, "ledger": ledger_id, "schema": store.SCHEMA_VERSION}
+        chain.append(tx, now, "opened", None, data)
 
     def _refuse_stale(self, what: str, received: float) -> None:
         age = self._clock.elapsed() - received
@@ -380,6 +393,8 @@ class Ledger:
             return  # whoever found the evidence first has ended it; ends are final
         data = {"evidence": outcome.evidence, "result": result}
         chain.append(tx, now, outcome.state, ticket.id, data)
+        if ticket.kind == "start_session" and outcome.evidence == QUOTA:
+            counted.learn_ceiling(tx, self._usage(tx, now + self._ahead))
         if outcome.state == "spent":
             counted.bind_effect(tx, ticket, outcome, now)
             if ticket.is_published_by(outcome):
@@ -389,6 +404,8 @@ class Ledger:
 
     def _pause(self, tx: sa.Connection, reason: str | None) -> None:
         tx.execute(sa.update(store.ledger).values(paused=reason or None))
+        if not reason:
+            counted.forget_ceiling(tx)
         kind = "paused" if reason else "resumed"
         chain.append(tx, self._clock.now(), kind, None, {"reason": reason or ""})
 

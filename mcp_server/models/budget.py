@@ -31,6 +31,9 @@ class Budget(Value):
     concurrent: int
     concurrent_limit: int
     releases: tuple[Release, ...]
+    refused_at: int | None = Field(
+        default=None, description="at how many sessions Jules itself refused, in the last 24 h"
+    )
     paused: str | None = None
     counted_at: AwareDatetime | None = Field(description="Date of the listing; None: none yet")
     settles_at: AwareDatetime | None = Field(

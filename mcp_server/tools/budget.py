@@ -43,7 +43,7 @@ class BudgetTools:
             spent=sum(lanes.values()) - usage.held,
             held=usage.held,
             external=usage.count - sum(lanes.values()),
-            remaining=max(0, limits.sessions - usage.count),
+            remaining=0 if usage.refused_by_jules else max(0, limits.sessions - usage.count),
             by_lane=dict(sorted(lanes.items())),
             lane_limits=budget.lane_limits(limits),
             released=services.ledger.released_since(listing.date - timedelta(hours=24)),
@@ -52,6 +52,7 @@ class BudgetTools:
             concurrent=usage.running,
             concurrent_limit=limits.concurrent,
             releases=budget.releases(usage),
+            refused_at=usage.ceiling.sessions if usage.ceiling else None,
             paused=paused,
             counted_at=listing.date,
             settles_at=services.ledger.settles_at(),
@@ -164,6 +165,8 @@ def _sentence(found: Budget) -> str:
     )
     if found.releases:
         text += f"; next unit free at {found.releases[0].at:%H:%M} UTC"
+    if found.refused_at is not None:
+        text += f"; Jules refused a start at {found.refused_at}: budget_resume forgets that"
     if found.settles_at is not None:
         text += f"; a new ledger: no session before {found.settles_at:%H:%M} UTC"
     if found.paused:
