@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 
 import typer
@@ -70,13 +71,26 @@ def audit(
         str | None, typer.Option(help="Only events about this task, session, or owner/name#PULL.")
     ] = None,
     verify: Annotated[
-        bool, typer.Option("--verify", help="Recompute chain, count and head.")
+        bool,
+        typer.Option("--verify", help="Recompute chain, count and head; compare reports."),
     ] = False,
+    reports: Annotated[
+        list[Path] | None,
+        typer.Option("--report", help="With --verify: a report.json to lay beside the record."),
+    ] = None,
 ) -> None:
     """Show the ledger's events, oldest first."""
     from agent import standing  # the command's own imports are heavy
+    from agent.audit import read_audit, read_report
 
-    found = world.within(lambda wired: standing.read_events(wired.tools, task=task, verify=verify))
+    if reports and not verify:
+        raise BadArgument("--report is compared by --verify: give both")
+    copies = [read_report(path) for path in reports or ()]
+    found = world.within(
+        lambda wired: read_audit(
+            wired.tools, [*wired.state.reports(), *copies], task=task, verify=verify
+        )
+    )
     lines = [standing.event_line(event) for event in found.events] or ["no such event"]
     checked = found.verified
     world.show(

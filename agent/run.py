@@ -13,7 +13,7 @@ from agent.interruption import Interrupted, was_interrupted
 from agent.lifecycle import Policy, Progress
 from agent.planner.plan import Plan, PlanningSettings, build_plan
 from agent.planner.reviewed import check_tasks
-from agent.report.model import Ending, Report, build_report
+from agent.report.model import Ending, Report, alarm_lines, build_report
 from agent.resume import without_unfinished
 from agent.state import Day, State
 from agent.survey import Survey, list_repositories, read_begun, survey
@@ -91,7 +91,7 @@ async def run_day(context: Context, options: Options) -> Result:
     events = await _events(context.tools)
     # A spare that was not needed is nobody's concern.
     tasks = [one for one in outcome.tasks if not one.task.spare or one.asked_to_start]
-    alarms = [str(event.data.get("what")) for event in events if event.kind == "alarm"]
+    alarms = alarm_lines(events, since=started_at - timedelta(days=1))
     ending = Ending(
         world=context.world,
         seed=context.seed,

@@ -205,6 +205,12 @@ class State:
             text = tx.execute(query).scalar_one_or_none()
         return Report.model_validate_json(text) if text else None
 
+    def reports(self) -> tuple[Report, ...]:
+        """Return every report that is kept, oldest first."""
+        with self._engine.begin() as tx:
+            texts = tx.execute(sa.select(_REPORTS.c.record).order_by(_REPORTS.c.date)).scalars()
+            return tuple(Report.model_validate_json(text) for text in texts)
+
     def reviews(self) -> tuple[Review, ...]:
         """Return every new repository that a report named, answered or not, the oldest first."""
         with self._engine.begin() as tx:

@@ -69,7 +69,7 @@ async def create(services: Services, wanted: Wanted) -> Made:
     """
     repo = f"{await services.account.login()}/{wanted.name}"
     origin = await _ensure_repository(services, repo, wanted)
-    found = recognised(await services.github.get_repository(repo), [services.marker_key])
+    found = recognised(await services.github.get_repository(repo), services.marker_keys)
     if not found.private:
         services.ledger.alarm("a repository of ours is public", repo=repo)
         services.ledger.pause(f"{repo} is public: make it private by hand, then budget_resume")
@@ -122,7 +122,7 @@ async def _create(
 ) -> Origin:
     listing = await services.account.repository_listing()
     if repo.lower() in {known.lower() for known in listing.created}:
-        taken = recognised(await services.account.repository(repo), [services.marker_key])
+        taken = recognised(await services.account.repository(repo), services.marker_keys)
         if _proof(taken, task_key) is None:
             raise BadArgument(f"{repo} exists already and is not this task's: choose another name")
         return "earlier life"

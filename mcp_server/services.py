@@ -2,8 +2,8 @@
 
 import hashlib
 import secrets
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 
 import httpx2
 import sqlalchemy as sa
@@ -40,7 +40,12 @@ class Services:
     pages: PagesClient
     account: Account
     redactor: Redactor
-    marker_key: bytes
+    marker_keys: tuple[bytes, ...] = field(repr=False)
+
+    @property
+    def marker_key(self) -> bytes:
+        """The key that signs; all of `marker_keys` verify."""
+        return self.marker_keys[0]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,15 +90,17 @@ def connect(
     jules_key = _needed(settings.jules_api_key, "JULES_API_KEY")
     github_token = _needed(settings.github_token, "GITHUB_TOKEN")
     own_key = settings.marker_key.get_secret_value() if settings.marker_key else None
-    marker_key = own_key.encode() if own_key else marker.derive_key(jules_key)
+    old_keys = [key.get_secret_value() for key in settings.marker_keys_old]
+    marker_keys = _marker_keys(jules_key, own_key, old_keys)
     ledger = Ledger(
         engine,
-        world=world or f"account:{_fingerprint(jules_key)}",
+        world=world or _world(jules_key),
+        former_worlds=frozenset(_world(key) for key in old_keys),
         limits=Limits.for_allowance(settings.allowance),
         clock=clock,
         new_id=new_id,
     )
-    redactor = Redactor([jules_key, github_token, *([own_key] if own_key else [])])
+    redactor = Redactor([jules_key, github_token, *old_keys, *([own_key] if own_key else [])])
     transport = GuardedTransport(
         origins=_origins(settings, jules_key, github_token),
         tickets=ledger,
@@ -101,11 +108,12 @@ def connect(
         reads=network.reads,
         fresh=network.fresh,
         redactor=redactor,
+        switched_on=("delete_session",) if settings.enable_delete else (),
     )
     http = httpx2.AsyncClient(
         transport=transport, timeout=None, trust_env=False, headers={"user-agent": USER_AGENT}
     )
-    jules = JulesClient(http, base=settings.jules_url, clock=clock, marker_keys=[marker_key])
+    jules = JulesClient(http, base=settings.jules_url, clock=clock, marker_keys=marker_keys)
     github = GitHubClient(http, base=settings.github_url, clock=clock)
     return Services(
         settings=settings,
@@ -117,7 +125,7 @@ def connect(
         pages=PagesClient(http),
         account=Account(jules=jules, github=github, ledger=ledger, clock=clock),
         redactor=redactor,
-        marker_key=marker_key,
+        marker_keys=marker_keys,
     )
 
 
@@ -140,5 +148,14 @@ def _origins(settings: Settings, jules_key: str, github_token: str) -> tuple[Ori
     )
 
 
-def _fingerprint(jules_key: str) -> str:
-    return hashlib.sha256(b"daily-factory account " + jules_key.encode()).hexdigest()[:16]
+def _world(jules_key: str) -> str:
+    """Return the stamp of the ledger of the account that the key belongs to."""
+    digest = hashlib.sha256(b"daily-factory account " + jules_key.encode()).hexdigest()
+    return f"account:{digest[:16]}"
+
+
+def _marker_keys(jules_key: str, own_key: str | None, old_keys: Sequence[str]) -> tuple[bytes, ...]:
+    """Return the key that signs, then every one that may have signed: set as such, or derived."""
+    own = [own_key.encode()] if own_key else []
+    derived = [marker.derive_key(key) for key in (jules_key, *old_keys)]
+    return tuple(dict.fromkeys([*own, *derived, *(key.encode() for key in old_keys)]))

@@ -5,6 +5,7 @@ widen a limit or open a door is refused there (DESIGN.md section 5).
 """
 
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -50,9 +51,18 @@ class Settings(Preferences):
     marker_key: SecretStr | None = Field(
         default=None, description="signs session titles; None: derived from the Jules key"
     )
+    marker_keys_old: tuple[SecretStr, ...] = Field(
+        default=(),
+        description="former marker keys, or former Jules keys of this account: what they signed "
+        "is still ours",
+    )
     archive_others: bool = Field(
         default=False,
         description="archive finished sessions of yours that this factory did not start, too",
+    )
+    enable_delete: bool = Field(
+        default=False,
+        description="let jules_delete_session remove sessions for good; they still count",
     )
     jules_url: str = Field(default=JULES_URL, description="where Jules' API lives")
     github_url: str = Field(default=GITHUB_URL, description="where GitHub's API lives")
@@ -65,7 +75,9 @@ _SECRETS = {
     "jules_api_key": "JULES_API_KEY",
     "github_token": "GITHUB_TOKEN",
     "marker_key": "FACTORY_MARKER_KEY",
+    "marker_keys_old": "FACTORY_MARKER_KEYS_OLD",
 }
+_LISTS = frozenset({"never_touch", "marker_keys_old"})
 
 
 def load_settings(environ: Mapping[str, str], directory: Path) -> Settings:
@@ -80,9 +92,9 @@ def load_settings(environ: Mapping[str, str], directory: Path) -> Settings:
         if name in _SECRETS:
             secret = _secret(environ, _SECRETS[name])
             if secret:
-                values[name] = secret
+                values[name] = _listed(secret) if name in _LISTS else secret
         elif (text := environ.get(f"FACTORY_{name.upper()}")) is not None:
-            values[name] = _listed(text) if name == "never_touch" else text
+            values[name] = _listed(text) if name in _LISTS else text
     try:
         settings = Settings.model_validate(values)
     except ValidationError as error:
@@ -98,7 +110,8 @@ def load_settings(environ: Mapping[str, str], directory: Path) -> Settings:
 
 
 def _listed(text: str) -> list[str]:
-    return [part for item in text.split(",") if (part := item.strip())]
+    """Read a list: one a line, or between commas."""
+    return [part for item in re.split(r"[,\n]", text) if (part := item.strip())]
 
 
 def _keeps_secrets(address: str, *, loopback: bool) -> bool:

@@ -252,10 +252,11 @@ def at_desk(
     fault: Callable[[Exchange], Fault | None] | None = None,
     life: dict[str, object] | None = None,
     extra: Callable[[Services, MCPServer], None] | None = None,
+    keys: Settings | None = None,
 ) -> T:
     """Run `play` at a desk over a fresh world; `life` rewrites how its sessions go.
 
-    `extra` may add tools to the server before anybody connects.
+    `extra` may add tools to the server before anybody connects; `keys` has others than the usual.
     """
 
     async def main() -> T:
@@ -265,7 +266,7 @@ def at_desk(
         world.jules.script = scripted(**(life or {}))
         with tempfile.TemporaryDirectory() as folder:
             engine = store.open_engine(f"sqlite:///{folder}/state.db")
-            parts = connect(world, clock, engine, size)
+            parts = connect(world, clock, engine, size, keys)
             server = build_server(parts)
             if extra is not None:
                 extra(parts, server)
@@ -278,9 +279,11 @@ def at_desk(
     return run_virtual(main())
 
 
-def connect(world: World, clock: LoopClock, engine: sa.Engine, size: Size) -> Services:
+def connect(
+    world: World, clock: LoopClock, engine: sa.Engine, size: Size, keys: Settings | None = None
+) -> Services:
     """Return a server's parts over `world`."""
-    settings = Settings(
+    settings = keys or Settings(
         allowance=size.allowance,
         jules_api_key=SecretStr(SANDBOX_JULES_KEY),
         github_token=SecretStr(SANDBOX_GITHUB_TOKEN),

@@ -146,7 +146,7 @@ def test_a_sound_ledger_is_verified(after: Agent) -> None:
     assert told.out.splitlines()[-1].startswith("verified: chain, count and head agree over ")
     assert found.pop("text")
     assert found.pop("events") > 100
-    parts = ("agrees", "chain", "count", "head", "tables")
+    parts = ("agrees", "chain", "count", "head", "tables", "reports")
     assert found == {**dict.fromkeys(parts, True), "first_bad_seq": None}
 
 

@@ -198,6 +198,7 @@ def test_the_numbers_of_the_report_are_the_ledgers() -> None:
             "external": 2,
             "remaining": 3,
             "by_lane": {"create": 1, "update": 1, "optimize": 5, "repair": 0, "manual": 0},
+            "chain_events": 1,
             "chain_head": "0123456789abcdef0123",
         }
     )

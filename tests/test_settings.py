@@ -131,9 +131,23 @@ def test_a_secret_whose_file_is_no_text_is_an_error_without_its_bytes(tmp_path: 
     assert "canary" not in str(raised.value)
 
 
+def test_former_keys_are_listed_between_commas_or_one_a_line_in_a_file(tmp_path: Path):
+    """A change of keys takes a list, for there may have been several."""
+    place = tmp_path / "keys"
+    place.write_text("first-key\n\nsecond-key\n")
+    for told in (
+        load(tmp_path, FACTORY_MARKER_KEYS_OLD="first-key, second-key"),
+        load(tmp_path, FACTORY_MARKER_KEYS_OLD_FILE=str(place)),
+    ):
+        assert [key.get_secret_value() for key in told.marker_keys_old] == [
+            "first-key",
+            "second-key",
+        ]
+
+
 def test_no_secret_shows_in_what_is_printed(tmp_path: Path):
     """Not in repr, str, nor in the settings' JSON."""
-    names = ("JULES_API_KEY", "GITHUB_TOKEN", "FACTORY_MARKER_KEY")
+    names = ("JULES_API_KEY", "GITHUB_TOKEN", "FACTORY_MARKER_KEY", "FACTORY_MARKER_KEYS_OLD")
     found = load(tmp_path, **{name: f"canary-{name}" for name in names})
     shown = f"{found!r} {found} {found.model_dump_json()} {found.model_dump()}"
     assert "canary" not in shown

@@ -3,7 +3,7 @@
 Field names are a promise (INTERFACE.md). Every number can be derived again from the ledger.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -15,6 +15,7 @@ from mcp_server.models import (
     LANES,
     Budget,
     Discovery,
+    Event,
     IdeaKind,
     Lane,
     Provenance,
@@ -48,6 +49,7 @@ class Allowance(Value):
     external: int
     remaining: int
     by_lane: dict[str, int]
+    chain_events: int | None = None  # None in reports from before it was kept
     chain_head: str
 
 
@@ -176,6 +178,20 @@ def build_report(plan: Plan, discovery: Discovery, ending: Ending) -> Report:
     )
 
 
+def alarm_lines(events: Iterable[Event], *, since: datetime) -> list[str]:
+    """Return a line for every alarm of the ledger since that moment, with what it is about."""
+    return [
+        f"{event.data['what']}: {_about(event)}; see agent audit"
+        for event in events
+        if event.kind == "alarm" and event.at >= since
+    ]
+
+
+def _about(event: Event) -> str:
+    subjects = [f"{name} {value}" for name, value in event.data.items() if name != "what" and value]
+    return ", ".join(subjects) or f"event {event.seq}"
+
+
 def _needs_a_person(progress: Progress) -> bool:
     """Parked, or failed and leaving a pull request that nobody else will look at."""
     return progress.status == "parked" or (
@@ -217,6 +233,7 @@ def _allowance(budget: Budget) -> Allowance:
         external=budget.external,
         remaining=budget.remaining,
         by_lane={lane: budget.by_lane.get(lane, 0) for lane in LANES},
+        chain_events=budget.ledger_events,
         chain_head=budget.chain_head,
     )
 

@@ -104,6 +104,7 @@ def read(tx: sa.Connection, *, after: int, limit: int) -> tuple[Event, ...]:
             kind=row.kind,
             ticket=row.ticket,
             data=json.loads(row.data),
+            hash=row.hash,
         )
         for row in rows
     )

@@ -5,7 +5,7 @@ I4 `sent` is left by evidence only; I6 ends are final; I8 no ledger, no ticket. 
 `counted.py`'s, against which limit `budget.py`'s, what an answer proves `evidence.py`'s.
 """
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Collection, Generator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 
@@ -49,6 +49,7 @@ class Ledger:
         limits: Limits,
         clock: Clock,
         new_id: Callable[[], str],
+        former_worlds: Collection[str] = (),
     ) -> None:
         """Open the ledger of `world`, or begin one.
 
@@ -58,6 +59,7 @@ class Ledger:
             limits: enforced on every ticket.
             clock: for ages; the window's `now` comes from listings.
             new_id: names a new ledger: 8 hex digits.
+            former_worlds: stamps that are of the same world: an account whose key was changed.
 
         Raises:
             LedgerUnavailable: another world's ledger, or one whose parts do not fit together.
@@ -72,9 +74,10 @@ class Ledger:
                 self._begin(tx, world, new_id())
             migrations.bring_up(tx, clock.now())
             row = tx.execute(sa.select(store.ledger)).one()
-            if row.world != world:
+            if row.world not in (world, *former_worlds):
                 raise LedgerUnavailable(
-                    f"this ledger belongs to {row.world}, not to {world}: use another --state"
+                    f"this ledger belongs to {row.world}, not to {world}: use another --state; "
+                    "after a change of the Jules key name the old one in FACTORY_MARKER_KEYS_OLD"
                 )
             integrity.check(tx)
         self.id: str = row.ledger_id

@@ -53,6 +53,7 @@ class Event(Value):
     kind: str
     ticket: str | None
     data: dict[str, Any]
+    hash: str = Field(description="over this event and the hash of the one before")
 
 
 class Verified(Value):
@@ -63,6 +64,9 @@ class Verified(Value):
     count: bool = Field(description="there are as many events as the head says")
     head: bool = Field(description="the last event's hash is the head")
     tables: bool = Field(description="tickets, sessions and repositories are as the events say")
+    reports: bool | None = Field(
+        default=None, description="the heads that reports kept are in the record; None: no report"
+    )
     events: int
     first_bad_seq: int | None = Field(description="the first event changed or missing; None: none")
     text: str

@@ -45,7 +45,7 @@ class GitHubTools:
         everything = await account.repositories(max_age=max_age)
         wanted = [item for item in everything if query.lower() in item.repo.lower()]
         start = int(cursor) if cursor and cursor.isdigit() else 0
-        keys = [self._services.marker_key]
+        keys = self._services.marker_keys
         shown = wanted[start : start + MOST_REPOSITORIES]
         page = tuple(creation.recognised(item, keys) for item in shown)
         more = start + MOST_REPOSITORIES
