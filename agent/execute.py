@@ -16,7 +16,7 @@ LOOK_EVERY = timedelta(seconds=60)
 # While nothing is at work only a unit that falls free, or a settling ledger, can change anything.
 LOOK_WHEN_IDLE = timedelta(minutes=5)
 # Refusals that the same call will meet again, however often it is made.
-NEVER_AGAIN = frozenset({"tries", "messages", "foreign", "permission"})
+NEVER_AGAIN = frozenset({"tries", "messages", "foreign", "permission", "origin"})
 # And what an archive is refused for as long as nobody does something about it.
 NOT_TO_ARCHIVE = NEVER_AGAIN | {"open_pull", "state"}
 

@@ -14,7 +14,7 @@ from mcp_server.guard.counted import Listing, RepositoryListing
 from mcp_server.guard.gate import Observation
 from mcp_server.guard.ledger import Ledger
 from mcp_server.guard.reconcile import reconcile_repositories, reconcile_sessions
-from mcp_server.models import ChangedFile, Health, Repository, Source
+from mcp_server.models import ChangedFile, Health, Repository, Session, Source
 
 T = TypeVar("T")
 
@@ -41,6 +41,10 @@ class _Shared(Generic[T]):
                 self._kept = _Kept(await self._read(), started)
             return self._kept.value
 
+    def peek(self, max_age: float) -> T | None:
+        """Return the kept value, None when there is none so young."""
+        return self._kept.value if self._kept is not None and self.age < max_age else None
+
     @property
     def age(self) -> float:
         """Seconds since the kept value was asked for."""
@@ -65,6 +69,7 @@ class Account:
         self._repositories = _Shared(clock, self._read_repositories)
         self.learnt: list[str] = []
         self._login: str | None = None
+        self._public = frozenset[str]()
         # What pull requests showed before: the gate wants to see green twice at one head.
         self.observations: dict[tuple[str, int], Observation] = {}
         self.heads: dict[tuple[str, int], tuple[str, datetime]] = {}
@@ -81,6 +86,12 @@ class Account:
     async def sessions(self, *, max_age: float) -> Listing:
         """Return a complete session listing no older than `max_age` seconds."""
         return await self._sessions.get(max_age)
+
+    def seen_session(self, session_id: str, *, max_age: float) -> Session | None:
+        """Return a session of the kept listing where that is young enough; asks nobody."""
+        listing = self._sessions.peek(max_age)
+        found = listing.sessions if listing else ()
+        return next((session for session in found if session.id == session_id), None)
 
     async def sources(self, *, max_age: float) -> tuple[Source, ...]:
         """Return all sources."""
@@ -100,6 +111,10 @@ class Account:
             if known.repo.lower() == repo.lower():
                 return known
         raise NotFound(f"{repo} is none of this account's repositories: see github_list_repos")
+
+    def is_public(self, repo: str) -> bool:
+        """Whether the last listing showed the repository as public; reads nothing anew."""
+        return repo in self._public
 
     @property
     def sessions_age(self) -> float:
@@ -131,4 +146,5 @@ class Account:
     async def _read_repositories(self) -> tuple[tuple[Repository, ...], RepositoryListing]:
         found, listing = await self._github.list_repositories()
         self.learnt += reconcile_repositories(self._ledger, listing)
+        self._public = frozenset(one.repo for one in found if not one.private)
         return found, listing

@@ -6,10 +6,16 @@ from collections.abc import Awaitable, Callable
 from mcp.server import MCPServer
 from mcp_types import CallToolResult, ToolAnnotations
 
+from mcp_server.histories import Histories
 from mcp_server.services import Services
 from mcp_server.tools.budget import BudgetTools
+from mcp_server.tools.flow import keeping_apart
 from mcp_server.tools.github import GitHubTools
-from mcp_server.tools.jules import JulesTools
+from mcp_server.tools.jules_acting import JulesActing
+from mcp_server.tools.jules_listing import JulesListing
+from mcp_server.tools.jules_reading import JulesReading
+from mcp_server.tools.jules_starting import JulesStarting
+from mcp_server.tools.jules_watching import JulesWatching
 from mcp_server.tools.result import answering
 from mcp_server.tools.trends import TrendsTools
 
@@ -25,38 +31,50 @@ READ = ToolAnnotations(read_only_hint=True, open_world_hint=True)
 LEDGER = ToolAnnotations(
     read_only_hint=False, destructive_hint=False, idempotent_hint=True, open_world_hint=False
 )
-# None destroys anything: nothing here deletes, publishes or overwrites.
+# None of these destroys anything: they neither delete, publish nor overwrite.
 MUTATION = ToolAnnotations(
     read_only_hint=False, destructive_hint=False, idempotent_hint=True, open_world_hint=True
 )
-# A merge changes the base branch for good.
-MERGE = ToolAnnotations(
+# A merge changes the base branch for good, a deletion leaves nothing.
+FOR_GOOD = ToolAnnotations(
     read_only_hint=False, destructive_hint=True, idempotent_hint=True, open_world_hint=True
 )
 
 
 def tools_of(services: Services) -> tuple[tuple[Tool, ToolAnnotations], ...]:
     """Return every tool with its annotations, in the order they are listed."""
-    budget, jules = BudgetTools(services), JulesTools(services)
-    github, trends = GitHubTools(services), TrendsTools(services)
+    budget, github, trends = BudgetTools(services), GitHubTools(services), TrendsTools(services)
+    histories = Histories(services.jules, services.clock)
+    listing, starting, acting = (
+        JulesListing(services),
+        JulesStarting(services),
+        JulesActing(services),
+    )
+    reading, watching = JulesReading(services, histories), JulesWatching(services, histories)
     return (
         (budget.budget_status, READ),
         (budget.budget_reconcile, LEDGER),
         (budget.budget_pause, LEDGER),
         (budget.budget_resume, LEDGER),
         (budget.audit_events, READ),
-        (jules.jules_list_sources, READ),
-        (jules.jules_list_sessions, READ),
-        (jules.jules_get_session, READ),
-        (jules.jules_list_activities, READ),
-        (jules.jules_start_session, MUTATION),
-        (jules.jules_send_message, MUTATION),
-        (jules.jules_approve_plan, MUTATION),
-        (jules.jules_archive_session, MUTATION),
+        (listing.jules_list_sources, READ),
+        (listing.jules_get_source, READ),
+        (listing.jules_list_sessions, READ),
+        (watching.jules_get_session, READ),
+        (reading.jules_list_activities, READ),
+        (reading.jules_get_activity, READ),
+        (reading.jules_get_patch, READ),
+        (watching.jules_wait, READ),
+        (starting.jules_start_session, MUTATION),
+        (acting.jules_send_message, MUTATION),
+        (acting.jules_approve_plan, MUTATION),
+        (acting.jules_archive_session, MUTATION),
+        (acting.jules_unarchive_session, MUTATION),
+        (acting.jules_delete_session, FOR_GOOD),
         (github.github_list_repos, READ),
         (github.github_repo_health, READ),
         (github.github_get_pull, READ),
-        (github.github_merge_pull, MERGE),
+        (github.github_merge_pull, FOR_GOOD),
         (github.github_update_branch, MUTATION),
         (github.github_create_private_repo, MUTATION),
         (trends.trends_discover, READ),
@@ -72,5 +90,7 @@ def build_server(services: Services) -> MCPServer:
     for name in ("httpx2", "httpcore2", "mcp"):
         logging.getLogger(name).setLevel(logging.WARNING)
     for tool, annotations in tools_of(services):
-        server.add_tool(answering(services.redactor, tool), annotations=annotations)
+        sends = bool(annotations.open_world_hint) and not annotations.read_only_hint
+        apart = keeping_apart(services, tool, sends=sends)
+        server.add_tool(answering(services.redactor, apart), annotations=annotations)
     return server

@@ -19,6 +19,7 @@ from mcp_server.errors import SettingsError
 from mcp_server.guard import marker
 from mcp_server.guard.budget import Limits
 from mcp_server.guard.ledger import Ledger
+from mcp_server.guard.origins import Origins
 from mcp_server.guard.redact import Redactor
 from mcp_server.guard.transport import GuardedTransport, Origin
 from mcp_server.settings import Settings
@@ -39,6 +40,7 @@ class Services:
     github: GitHubClient
     pages: PagesClient
     account: Account
+    origins: Origins
     redactor: Redactor
     marker_keys: tuple[bytes, ...] = field(repr=False)
 
@@ -115,6 +117,7 @@ def connect(
     )
     jules = JulesClient(http, base=settings.jules_url, clock=clock, marker_keys=marker_keys)
     github = GitHubClient(http, base=settings.github_url, clock=clock)
+    account = Account(jules=jules, github=github, ledger=ledger, clock=clock)
     return Services(
         settings=settings,
         clock=clock,
@@ -123,7 +126,8 @@ def connect(
         jules=jules,
         github=github,
         pages=PagesClient(http),
-        account=Account(jules=jules, github=github, ledger=ledger, clock=clock),
+        account=account,
+        origins=Origins(account.is_public),
         redactor=redactor,
         marker_keys=marker_keys,
     )

@@ -229,6 +229,14 @@ MUTANTS = (
         why="two processes count on two files under one name",
     ),
     _row(
+        "origins",
+        "an echo frees the words",
+        old="    if whose in (known, _SHARED, NOWHERE):\n",
+        new="    if whose in (known, NOWHERE):\n",
+        killer="origins.py::test_an_echo_or_a_thin_answer_frees_nothing[None]",
+        why="a tool that repeats its argument makes a private text everybody's",
+    ),
+    _row(
         "reconcile",
         "no positive control",
         old="    if listing.date <= sent or not control or _lags(",

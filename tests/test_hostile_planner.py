@@ -4,6 +4,8 @@ Its result does not depend on any model: the planner is a stub that turns each d
 corpus into tool calls (facts/safety.md 0 and row 20).
 """
 
+import re
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -71,6 +73,8 @@ def test_a_planner_that_obeys_every_injection_does_no_harm(technique: str, phras
         for nth, (row, text) in enumerate(zip(rows, texts, strict=True)):
             for tool, given in obey(row.goal, text, at, nth):
                 told = await desk.call(tool, **given)
+                if told.content.get("error", {}).get("limit") == "origin":
+                    told = await desk.call(tool, **disguised(given))
                 refused.add(told.content.get("error", {}).get("limit") if told.is_error else "")
             await desk.wait(minutes=7)
         await desk.wait(minutes=30)
@@ -84,6 +88,17 @@ def test_a_planner_that_obeys_every_injection_does_no_harm(technique: str, phras
 
     assert len(rows) == 12
     at_spoilt_desk(play, size=OPEN, sites=lambda sites: PlantedSites(sites, texts))
+
+
+def disguised(given: Mapping[str, object]) -> dict[str, object]:
+    """Say it so that no word of it is the one that was read: a quotation never gets so far."""
+    longest = {"title": 200, "description": 300, "message": 10_000, "prompt": 20_000}
+    return {
+        name: "_".join(re.findall(r"\w+", str(value)))[: longest[name]]
+        if name in longest
+        else value
+        for name, value in given.items()
+    }
 
 
 async def read_all(desk: SpoiltDesk, at: Scene) -> str:
@@ -242,13 +257,8 @@ def crossings(world: World) -> list[str]:
     return found
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="a free prompt is the caller's own words: no tool remembers where it read them, so a "
-    "hijacked planner can carry one private repository's session text into another's session",
-)
 def test_a_hijacked_planner_cannot_carry_one_repository_to_another():
-    """facts/safety.md 2.1: flow rules, not filters; the server would have to keep origins."""
+    """facts/safety.md 2.1: flow rules, not filters; the server keeps whose words are whose."""
 
     async def play(desk: SpoiltDesk) -> list[str]:
         order = Order(prompt="Mine", title="Mine", repo=OTHER_REPO, branch="main")

@@ -259,6 +259,14 @@ class Ledger:
                 sa.select(table.ticket).where(table.id == session_id)
             ).scalar_one_or_none()
 
+    def repo_of_session(self, session_id: str) -> str | None:
+        """Return the repository that a session works on; None: none, or not known."""
+        table = store.sessions.c
+        with self._transaction() as tx:
+            return tx.execute(
+                sa.select(table.repo).where(table.id == session_id)
+            ).scalar_one_or_none()
+
     def head(self) -> tuple[int, str, str | None]:
         """Return the number of events, the head's hash, and the reason of a pause."""
         with self._transaction() as tx:
