@@ -106,6 +106,7 @@ sessions = sa.Table(
     sa.Column("marker", sa.Text),
     sa.Column("repo", sa.Text),
     sa.Column("running", sa.Boolean(create_constraint=True, name="yes_or_no"), nullable=False),
+    sa.Column("unseen_since", sa.Text),
 )
 sa.Index("sessions_by_time", sessions.c.created_at)
 

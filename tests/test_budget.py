@@ -127,6 +127,23 @@ def test_so_many_run_at_once_and_a_finished_one_makes_room(tmp_path: Path, clock
     ledger.hold_session(start(), listing(clock))
 
 
+def test_a_deleted_session_gives_its_place_back_and_never_its_unit(
+    tmp_path: Path, clock: ManualClock
+):
+    """Missed by complete listings for ten minutes; a single bad listing frees nothing."""
+    ledger = settled_ledger(tmp_path / "state.db", clock, limits=LIMITS)
+    ledger.record_listing(listing(clock, session("f1", clock.now())))
+    places: list[int] = []
+    for minutes in (0, 9.9, 0.2, 60):
+        clock.advance(minutes=minutes)
+        ledger.record_listing(listing(clock))
+        places.append(ledger.usage(clock.now()).running)
+    assert places == [1, 1, 0, 0]
+    assert ledger.usage(clock.now()).count == 1
+    ledger.record_listing(listing(clock, session("f1", START)))
+    assert ledger.usage(clock.now()).running == 1, "it was only hidden"
+
+
 @pytest.mark.parametrize(("hours", "counts"), [(25.0, True), (71.0, True), (73.0, False)])
 def test_a_session_that_runs_for_more_than_a_day_still_runs(
     tmp_path: Path, clock: ManualClock, hours: float, counts: bool

@@ -11,7 +11,12 @@ from mcp_server.errors import LedgerUnavailable
 from mcp_server.guard import chain
 from tests.guard_cases import ManualClock, listing, open_ledger, settled_ledger, start_one
 
-COLUMNS = ("ceiling", "ceiling_running", "ceiling_at")
+COLUMNS = (
+    ("ledger", "ceiling"),
+    ("ledger", "ceiling_running"),
+    ("ledger", "ceiling_at"),
+    ("ledger_sessions", "unseen_since"),
+)
 
 
 def version_1(path: Path, clock: ManualClock) -> None:
@@ -28,8 +33,8 @@ def version_1(path: Path, clock: ManualClock) -> None:
             change = "UPDATE ledger_events SET data = ?, hash = ? WHERE seq = ?"
             connection.execute(change, (text, head, seq))
         connection.execute("UPDATE ledger SET schema_version = 1, head = ?", (head,))
-        for column in COLUMNS:
-            connection.execute(f"ALTER TABLE ledger DROP COLUMN {column}")
+        for table, column in COLUMNS:
+            connection.execute(f"ALTER TABLE {table} DROP COLUMN {column}")
     connection.close()
 
 
@@ -39,7 +44,8 @@ def test_an_earlier_ledger_is_brought_up_and_says_so(tmp_path: Path):
     version_1(path, clock)
     ledger = open_ledger(path, clock)
     last = ledger.events()[-1]
-    assert (last.kind, last.data) == ("migrated", {"to": 2, "changed": {"ledger": 1}})
+    changed = {"ledger": 1, "ledger_sessions": 1}
+    assert (last.kind, last.data) == ("migrated", {"to": 2, "changed": changed})
     assert ledger.usage(listing(clock).date).count == 1
     assert ledger.verify().agrees
     assert open_ledger(path, clock).head() == ledger.head()

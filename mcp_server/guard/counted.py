@@ -28,6 +28,8 @@ IN_FLIGHT = timedelta(minutes=2)
 # What was running when a listing last showed it counts as running for so long. Listings do not
 # reach back for ever: without an end, a session nobody sees any more would keep its place.
 RUNS_UNSEEN = timedelta(days=3)
+# Where listings do reach, one that they miss for so long was deleted: it counts, and runs no more.
+GONE_AFTER = timedelta(minutes=10)
 RIVAL = "another ledger is starting sessions"
 
 
@@ -60,19 +62,32 @@ class RepositoryListing:
 def record_sessions(tx: sa.Connection, listing: Listing) -> None:
     """Keep every session id whose `createTime` could still count, and who is running."""
     horizon = budget.window_start(listing.date) - timedelta(hours=1)
-    rows = tx.execute(sa.select(store.sessions.c.id, store.sessions.c.running))
-    known = {row.id: row.running for row in rows}
+    table = store.sessions.c
+    rows = tx.execute(sa.select(table.id, table.created_at, table.running, table.unseen_since))
+    known = {row.id: row for row in rows}
     for session in listing.sessions:
         running = session.state in RUNNING and not session.archived
         if session.id not in known:
             if session.created_at >= horizon:
                 _see_session(tx, session, running, listing.date)
-        elif known[session.id] != running:
-            tx.execute(
-                sa.update(store.sessions)
-                .where(store.sessions.c.id == session.id)
-                .values(running=running)
-            )
+        elif (known[session.id].running, known[session.id].unseen_since) != (running, None):
+            change = sa.update(store.sessions).where(table.id == session.id)
+            tx.execute(change.values(running=running, unseen_since=None))
+    gone = known.keys() - {session.id for session in listing.sessions}
+    for row in (known[name] for name in sorted(gone) if known[name].running):
+        if row.created_at >= stamp(horizon):
+            _miss_session(tx, row.id, moment(row.unseen_since), listing.date)
+
+
+def _miss_session(
+    tx: sa.Connection, session_id: str, since: datetime | None, now: datetime
+) -> None:
+    """Note that a running session is not listed; missed for so long, it was deleted."""
+    change = sa.update(store.sessions).where(store.sessions.c.id == session_id)
+    if since is None:
+        tx.execute(change.values(unseen_since=stamp(now)))
+    elif now - since >= GONE_AFTER:
+        tx.execute(change.values(running=False))
 
 
 def record_repositories(tx: sa.Connection, listing: RepositoryListing) -> None:

@@ -18,6 +18,8 @@ from mcp_server.guard.chain import Entry
 from mcp_server.models import Verified, utc
 
 Row = dict[str, Any]
+# Who runs is what the last listing showed: no event says it, and the next listing shows it again.
+_FROM_LISTINGS = frozenset({"running", "unseen_since"})
 _NO_CEILING: Row = dict.fromkeys(("ceiling", "ceiling_running", "ceiling_at"))
 
 
@@ -212,7 +214,7 @@ _DERIVE: Mapping[str, Callable[[_Derived, Entry, Mapping[str, Any]], None]] = {
 
 def _compare(tx: sa.Connection, table: sa.Table, rows: Iterable[Row]) -> None:
     """Lay the derived rows beside the kept ones, in the columns that are derived."""
-    names = [column.name for column in table.columns if column.name != "running"]
+    names = [column.name for column in table.columns if column.name not in _FROM_LISTINGS]
     derived = {tuple(row[name] for name in names) for row in rows}
     kept = {tuple(row) for row in tx.execute(sa.select(*(table.c[name] for name in names)))}
     if derived != kept:

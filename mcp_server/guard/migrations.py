@@ -34,11 +34,13 @@ def bring_up(tx: sa.Connection, now: datetime) -> None:
         chain.append(tx, now, "migrated", None, {"to": number, "changed": changed})
 
 
-def _ceiling(tx: sa.Connection) -> Mapping[str, int]:
-    """2: what Jules' own refusal taught stands in the head."""
+def _ceiling_and_unseen(tx: sa.Connection) -> Mapping[str, int]:
+    """2: where Jules itself refused, in the head; since when a running session is not listed."""
     for column in ("ceiling INTEGER", "ceiling_running INTEGER", "ceiling_at TEXT"):
         tx.exec_driver_sql(f"ALTER TABLE ledger ADD COLUMN {column}")
-    return {"ledger": 1}
+    tx.exec_driver_sql("ALTER TABLE ledger_sessions ADD COLUMN unseen_since TEXT")
+    sessions = tx.execute(sa.select(sa.func.count()).select_from(store.sessions)).scalar_one()
+    return {"ledger": 1, "ledger_sessions": sessions}
 
 
-_STEPS: Mapping[int, Callable[[sa.Connection], Mapping[str, int]]] = {2: _ceiling}
+_STEPS: Mapping[int, Callable[[sa.Connection], Mapping[str, int]]] = {2: _ceiling_and_unseen}
