@@ -2,7 +2,7 @@
 
 import hashlib
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import httpx2
@@ -89,22 +89,18 @@ def connect(
         SettingsError: a key is missing.
         LedgerUnavailable: the ledger is another world's, or damaged.
     """
-    jules_key = _needed(settings.jules_api_key, "JULES_API_KEY")
-    github_token = _needed(settings.github_token, "GITHUB_TOKEN")
-    own_key = settings.marker_key.get_secret_value() if settings.marker_key else None
-    old_keys = [key.get_secret_value() for key in settings.marker_keys_old]
-    marker_keys = _marker_keys(jules_key, own_key, old_keys)
+    keys = _Keys.of(settings)
     ledger = Ledger(
         engine,
-        world=world or _world(jules_key),
-        former_worlds=frozenset(_world(key) for key in old_keys),
+        world=world or _world(keys.jules),
+        former_worlds=frozenset(_world(key) for key in keys.old),
         limits=Limits.for_allowance(settings.allowance),
         clock=clock,
         new_id=new_id,
     )
-    redactor = Redactor([jules_key, github_token, *old_keys, *([own_key] if own_key else [])])
+    redactor = Redactor(keys.all)
     transport = GuardedTransport(
-        origins=_origins(settings, jules_key, github_token),
+        origins=_origins(settings, keys),
         tickets=ledger,
         clock=clock,
         reads=network.reads,
@@ -112,6 +108,18 @@ def connect(
         redactor=redactor,
         switched_on=("delete_session",) if settings.enable_delete else (),
     )
+    return _over(settings, clock, ledger, transport, redactor, keys.that_mark)
+
+
+def _over(
+    settings: Settings,
+    clock: Clock,
+    ledger: Ledger,
+    transport: GuardedTransport,
+    redactor: Redactor,
+    marker_keys: tuple[bytes, ...],
+) -> Services:
+    """Build the clients over the guarded transport, and what reads through them."""
     http = httpx2.AsyncClient(
         transport=transport, timeout=None, trust_env=False, headers={"user-agent": USER_AGENT}
     )
@@ -133,20 +141,51 @@ def connect(
     )
 
 
+@dataclass(frozen=True, kw_only=True, repr=False)
+class _Keys:
+    """The secrets: two to speak with, those that mark, and former ones of either kind."""
+
+    jules: str
+    github: str
+    own: tuple[str, ...]
+    old: tuple[str, ...]
+
+    @classmethod
+    def of(cls, settings: Settings) -> "_Keys":
+        own = [settings.marker_key] if settings.marker_key else []
+        return cls(
+            jules=_needed(settings.jules_api_key, "JULES_API_KEY"),
+            github=_needed(settings.github_token, "GITHUB_TOKEN"),
+            own=tuple(key.get_secret_value() for key in own),
+            old=tuple(key.get_secret_value() for key in settings.marker_keys_old),
+        )
+
+    @property
+    def all(self) -> tuple[str, ...]:
+        return (self.jules, self.github, *self.own, *self.old)
+
+    @property
+    def that_mark(self) -> tuple[bytes, ...]:
+        """The key that signs, then every one that may have signed: set as such, or derived."""
+        derived = [marker.derive_key(key) for key in (self.jules, *self.old)]
+        own, old = ([key.encode() for key in keys] for keys in (self.own, self.old))
+        return tuple(dict.fromkeys([*own, *derived, *old]))
+
+
 def _needed(secret: SecretStr | None, name: str) -> str:
     if secret is None:
         raise SettingsError(f"{name} is not set (or try everything with --sandbox, no key)")
     return secret.get_secret_value()
 
 
-def _origins(settings: Settings, jules_key: str, github_token: str) -> tuple[Origin, ...]:
+def _origins(settings: Settings, keys: _Keys) -> tuple[Origin, ...]:
     hosts = sorted({host for source in SOURCES for host in source.facts.hosts})
     return (
-        Origin(service="jules", base=settings.jules_url, headers={"x-goog-api-key": jules_key}),
+        Origin(service="jules", base=settings.jules_url, headers={"x-goog-api-key": keys.jules}),
         Origin(
             service="github",
             base=settings.github_url,
-            headers={**github_api.HEADERS, "authorization": f"Bearer {github_token}"},
+            headers={**github_api.HEADERS, "authorization": f"Bearer {keys.github}"},
         ),
         *(Origin(service="site", base=f"https://{host}") for host in hosts),
     )
@@ -156,10 +195,3 @@ def _world(jules_key: str) -> str:
     """Return the stamp of the ledger of the account that the key belongs to."""
     digest = hashlib.sha256(b"daily-factory account " + jules_key.encode()).hexdigest()
     return f"account:{digest[:16]}"
-
-
-def _marker_keys(jules_key: str, own_key: str | None, old_keys: Sequence[str]) -> tuple[bytes, ...]:
-    """Return the key that signs, then every one that may have signed: set as such, or derived."""
-    own = [own_key.encode()] if own_key else []
-    derived = [marker.derive_key(key) for key in (jules_key, *old_keys)]
-    return tuple(dict.fromkeys([*own, *derived, *(key.encode() for key in old_keys)]))

@@ -216,7 +216,7 @@ MUTANTS = (
         "Jules' own refusal is not learnt",
         old="    _check_ceiling(usage)\n",
         new="",
-        killer="budget.py::test_where_jules_refused_no_more_is_started",
+        killer="ceiling.py::test_where_jules_refused_no_more_is_started",
         why="every task of the day asks again for what there is none of",
     ),
     _row(

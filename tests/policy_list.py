@@ -65,12 +65,15 @@ FILE = part(
 )
 _J, _G = re.escape(JULES), re.escape(GITHUB)
 _REPO = rf"{_G}/repos/{NAME}/{NAME}"
+_LINKED = rf"(?:{_REPO}|{_G}/repositories/[1-9][0-9]{{0,11}})"
 # Kind, method, whole address, body: all that may ever leave.
 LISTED: tuple[tuple[str, str, str, Field | None], ...] = (
     ("list_sources", "GET", rf"{_J}/sources{QUERY}", None),
+    ("get_source", "GET", rf"{_J}/sources/github/{NAME}/{NAME}{QUERY}", None),
     ("list_sessions", "GET", rf"{_J}/sessions{QUERY}", None),
     ("get_session", "GET", rf"{_J}/sessions/{ID}{QUERY}", None),
     ("list_activities", "GET", rf"{_J}/sessions/{ID}/activities{QUERY}", None),
+    ("get_activity", "GET", rf"{_J}/sessions/{ID}/activities/{ID}{QUERY}", None),
     ("whoami", "GET", rf"{_G}/user{QUERY}", None),
     ("list_repositories", "GET", rf"{_G}/user/repos{QUERY}", None),
     ("get_repository", "GET", rf"{_REPO}{QUERY}", None),
@@ -81,7 +84,7 @@ LISTED: tuple[tuple[str, str, str, Field | None], ...] = (
     ("list_statuses", "GET", rf"{_REPO}/commits/{BRANCH}/status{QUERY}", None),
     ("list_pulls", "GET", rf"{_REPO}/pulls{QUERY}", None),
     ("get_pull", "GET", rf"{_REPO}/pulls/{NUMBER}{QUERY}", None),
-    ("list_files", "GET", rf"{_REPO}/pulls/{NUMBER}/files{QUERY}", None),
+    ("list_files", "GET", rf"{_LINKED}/pulls/{NUMBER}/files{QUERY}", None),
     ("is_merged", "GET", rf"{_REPO}/pulls/{NUMBER}/merge{QUERY}", None),
     ("read_site", "GET", rf"{re.escape(SITE)}/.*", None),
     (
@@ -102,6 +105,7 @@ LISTED: tuple[tuple[str, str, str, Field | None], ...] = (
     ("send_message", "POST", rf"{_J}/sessions/{ID}:sendMessage", part(prompt=WORDS)),
     ("approve_plan", "POST", rf"{_J}/sessions/{ID}:approvePlan", part()),
     ("archive_session", "POST", rf"{_J}/sessions/{ID}:archive", part()),
+    ("unarchive_session", "POST", rf"{_J}/sessions/{ID}:unarchive", part()),
     (
         "create_repository",
         "POST",

@@ -22,6 +22,7 @@ SUCCESS: dict[str, tuple[int, dict[str, object]]] = {
     "send_message": (200, {}),
     "approve_plan": (200, {}),
     "archive_session": (200, {}),
+    "unarchive_session": (200, {}),
     "create_repository": (201, {"full_name": "owner/new", "private": True}),
     "create_tree": (201, {"sha": "a" * 40}),
     "create_commit": (201, {"sha": "a" * 40}),

@@ -42,6 +42,7 @@ MUTATIONS: tuple[Prepared, ...] = (
     jules.send_message("s1", "go on"),
     jules.approve_plan("s1"),
     jules.archive_session("s1"),
+    jules.unarchive_session("s1"),
     github.create_repository("new-tool", "a new tool"),
     github.create_tree("owner/tool", SHA, [("src/a.py", "x = 1\n")]),
     github.create_commit("owner/tool", message="first", tree=SHA, parent=SHA),
@@ -216,7 +217,8 @@ REFUSED: dict[str, Case] = {
     ),
     "said to be packed": Case("POST", NEW, CREATE, {"content-encoding": "gzip"}),
     "a field mask": Case("GET", f"{JULES}/sessions?fields=sessions"),
-    "one source": Case("GET", f"{JULES}/sources/github/owner/tool"),
+    "a source of another host": Case("GET", f"{JULES}/sources/gitlab/owner/tool"),
+    "a source with more behind it": Case("GET", f"{JULES}/sources/github/owner/tool/x"),
     "another version": Case("GET", "https://jules.googleapis.com/v1/sessions"),
     "above the base": Case("GET", f"{JULES}/../v1/sessions"),
     "GraphQL": Case("POST", f"{GITHUB}/graphql", {"query": "mutation { x }"}),
@@ -370,6 +372,8 @@ def test_each_read_that_a_client_makes_leaves_by_its_own_rule():
             ours.list_sources,
             lambda: ours.get_session("s1"),
             lambda: ours.list_activities("s1", after=START - timedelta(hours=1)),
+            lambda: ours.get_source("owner/tool"),
+            lambda: ours.get_activity("s1", "a1"),
             lambda: PagesClient(http).fetch(f"{SITE}/api/v1/search?tags=story&n=%31", {}),
         )
         for read in reads:

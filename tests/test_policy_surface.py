@@ -64,10 +64,14 @@ GITHUB = {
 JULES = {
     # Which repositories Jules can work on.
     "GET /sources": ("list_sources", "read"),
+    # Whether one repository is among them, when the list has many pages.
+    "GET /sources/{source}": ("get_source", "read"),
     # The count of the allowance, and how each session is doing.
     "GET /sessions": ("list_sessions", "read"),
     "GET /sessions/{session}": ("get_session", "read"),
     "GET /sessions/{session}/activities": ("list_activities", "read"),
+    # The bulk of one: its diff, its images.
+    "GET /sessions/{session}/activities/{activity}": ("get_activity", "read"),
     # A unit of the allowance: with a marker in its title.
     "POST /sessions": ("start_session", "mutation"),
     # An answer, a nudge, what to mend.
@@ -76,6 +80,8 @@ JULES = {
     "POST /sessions/{session}:approvePlan": ("approve_plan", "mutation"),
     # A finished session, out of the default list; it can be undone.
     "POST /sessions/{session}:archive": ("archive_session", "mutation"),
+    # The undoing of that.
+    "POST /sessions/{session}:unarchive": ("unarchive_session", "mutation"),
 }
 
 # DESIGN.md section 5 lets these exist, and no part of the product uses them: refused until one
@@ -92,12 +98,8 @@ NOT_YET_GITHUB = {
     "POST /repos/{owner}/{repo}/issues": "open the one report issue",
     "PATCH /repos/{owner}/{repo}/issues/{issue_number}": "update the one report issue",
 }
-NOT_YET_JULES = {
-    "GET /sources/{source}": "one source",
-    "GET /sessions/{session}/activities/{activity}": "one activity",
-    "POST /sessions/{session}:unarchive": "unarchive",
-    "DELETE /sessions/{session}": "delete session, off unless enabled",
-}
+# Off unless the operator switches it on: for good, and the unit stays spent.
+SWITCHED_JULES = {"DELETE /sessions/{session}": ("delete_session", "mutation")}
 
 # Every operation is tried with each of these in its free places, so that none is refused for the
 # look of an identifier alone.
@@ -168,7 +170,7 @@ def test_of_all_that_github_describes_exactly_the_table_passes():
 
 def test_of_all_that_jules_does_exactly_the_table_passes():
     """facts/jules-api.md 1: twelve operations exist; these are all of them."""
-    everything = {*JULES, *NOT_YET_JULES}
+    everything = {*JULES, *SWITCHED_JULES}
     assert len(everything) == 12
     found = {one: kinds for one in everything if (kinds := passing("jules", one))}
     assert found == {operation: {row} for operation, row in JULES.items()}

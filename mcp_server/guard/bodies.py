@@ -28,6 +28,10 @@ class Nothing(Body):
     """An empty object."""
 
 
+class Absent(Body):
+    """No body at all, as of a DELETE."""
+
+
 class StartingBranch(Body):
     """Where a session begins, and the base of its pull request."""
 
@@ -125,4 +129,4 @@ class UpdateBranch(Body):
 
 def encode(body: Body) -> bytes:
     """Return the only bytes that `body` may leave as: what is digested is what is sent."""
-    return body.model_dump_json(exclude_none=True).encode()
+    return b"" if isinstance(body, Absent) else body.model_dump_json(exclude_none=True).encode()

@@ -142,6 +142,8 @@ _JULES = {
     "send_message": Row(success=200, refusals=_RPC_REFUSALS, fits=_nothing),
     "approve_plan": Row(success=200, refusals=_RPC_REFUSALS, fits=_nothing_or_the_session),
     "archive_session": Row(success=200, refusals=_RPC_REFUSALS, fits=_nothing_or_the_session),
+    "unarchive_session": Row(success=200, refusals=_RPC_REFUSALS, fits=_nothing_or_the_session),
+    "delete_session": Row(success=200, refusals=_RPC_REFUSALS, fits=_nothing),
 }
 # GitHub answers these before it acts (OpenAPI 2022-11-28; facts/github.md 1.4 and 1.7).
 _DENIED = frozenset({401, 403, 404, 422})

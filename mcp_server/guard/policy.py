@@ -20,6 +20,8 @@ Service = Literal["jules", "github", "site"]
 
 _NAME = r"[A-Za-z0-9._-]{1,100}"
 _REPO = rf"/repos/{_NAME}/{_NAME}"
+# GitHub's own `Link` headers name a repository by its id (facts/github.md 1.2).
+_LINKED = rf"(?:{_REPO}|/repositories/[1-9][0-9]{{0,11}})"
 _ID = r"[A-Za-z0-9_-]{1,64}"
 _SHA = r"[0-9a-f]{40}"
 _BRANCH = r"[A-Za-z0-9._/-]{1,200}"
@@ -40,9 +42,11 @@ _JSON = "application/json"
 
 _READS: tuple[tuple[Service, str, str], ...] = (
     ("jules", r"/sources", "list_sources"),
+    ("jules", rf"/sources/github/{_NAME}/{_NAME}", "get_source"),
     ("jules", r"/sessions", "list_sessions"),
     ("jules", rf"/sessions/{_ID}", "get_session"),
     ("jules", rf"/sessions/{_ID}/activities", "list_activities"),
+    ("jules", rf"/sessions/{_ID}/activities/{_ID}", "get_activity"),
     ("github", r"/user", "whoami"),
     ("github", r"/user/repos", "list_repositories"),
     ("github", _REPO, "get_repository"),
@@ -53,7 +57,7 @@ _READS: tuple[tuple[Service, str, str], ...] = (
     ("github", rf"{_REPO}/commits/{_BRANCH}/status", "list_statuses"),
     ("github", rf"{_REPO}/pulls", "list_pulls"),
     ("github", rf"{_REPO}/pulls/{_NUMBER}", "get_pull"),
-    ("github", rf"{_REPO}/pulls/{_NUMBER}/files", "list_files"),
+    ("github", rf"{_LINKED}/pulls/{_NUMBER}/files", "list_files"),
     ("github", rf"{_REPO}/pulls/{_NUMBER}/merge", "is_merged"),
     ("site", r"/.*", "read_site"),
 )
@@ -62,6 +66,7 @@ _MUTATIONS: tuple[tuple[Service, str, str, str, type[Body]], ...] = (
     ("jules", "POST", rf"/sessions/{_ID}:sendMessage", "send_message", bodies.SendMessage),
     ("jules", "POST", rf"/sessions/{_ID}:approvePlan", "approve_plan", bodies.Nothing),
     ("jules", "POST", rf"/sessions/{_ID}:archive", "archive_session", bodies.Nothing),
+    ("jules", "POST", rf"/sessions/{_ID}:unarchive", "unarchive_session", bodies.Nothing),
     ("github", "POST", r"/user/repos", "create_repository", bodies.CreateRepository),
     ("github", "POST", rf"{_REPO}/git/trees", "create_tree", bodies.CreateTree),
     ("github", "POST", rf"{_REPO}/git/commits", "create_commit", bodies.CreateCommit),
@@ -99,6 +104,17 @@ RULES: tuple[Rule, ...] = (
         for s, m, p, k, b in _MUTATIONS
     ),
 )
+# Nothing here leaves unless the operator switches it on, by environment or flag, by its kind.
+SWITCHED: tuple[Rule, ...] = (
+    Rule(
+        service="jules",
+        method="DELETE",
+        path=re.compile(rf"/sessions/{_ID}"),
+        kind="delete_session",
+        effect="mutation",
+        body=bodies.Absent,
+    ),
+)
 
 
 def decide(
@@ -108,6 +124,8 @@ def decide(
     query: Collection[str],
     headers: Mapping[str, str],
     body: bytes,
+    *,
+    switched_on: Collection[str] = (),
 ) -> Rule:
     """Return the rule that lets this request out.
 
@@ -118,6 +136,7 @@ def decide(
         query: the names in the query, as `query_names` reads them; a mutation has none.
         headers: lower-case names.
         body: as it will be sent.
+        switched_on: the kinds of `SWITCHED` that may leave.
 
     Raises:
         Refused: no rule fits (`limit` is `policy`).
@@ -126,7 +145,7 @@ def decide(
         raise _refusal(f"method override on {method} {path}")
     if service != "site" and not _is_plain(path):
         raise _refusal(f"{path!r} is not a plain path")
-    for rule in RULES:
+    for rule in (*RULES, *(one for one in SWITCHED if one.kind in switched_on)):
         if rule.service == service and rule.method == method and rule.path.fullmatch(path):
             if service != "site" and not set(query) <= (_QUERY if rule.body is None else set()):
                 raise _refusal(f"{rule.kind} with the query {sorted(query)}")
@@ -154,9 +173,9 @@ def _is_plain(path: str) -> bool:
 
 
 def _check_body(rule: Rule, headers: Mapping[str, str], body: bytes) -> None:
-    if rule.body is None:
+    if rule.body is None or rule.body is bodies.Absent:
         if body:
-            raise _refusal(f"{rule.kind} is a read and carries a body")
+            raise _refusal(f"{rule.kind} has no body, and carries one")
         return
     if headers.get("content-type", _JSON) != _JSON or "content-encoding" in headers:
         raise _refusal(f"{rule.kind} is said to be something else than plain {_JSON}")

@@ -110,7 +110,8 @@ def _repository_outcome(
             "private": repo in listing.private,
         }
         return Outcome(state="spent", evidence="found in the listing", result=result)
-    if listing.date <= sent:
+    # One of that name may be this one, however far the clocks are apart: it is not absent.
+    if listing.date <= sent or created is not None:
         return None
     if ticket.absent_since is None:
         ledger.note_absent(ticket.id, listing.date)

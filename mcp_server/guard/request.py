@@ -14,7 +14,7 @@ from mcp_server.models import Marker
 
 _REPO = re.compile(r"/repos/([^/]+/[^/]+)(?:/|\Z)")
 _PULL = re.compile(r"/repos/([^/]+/[^/]+)/pulls/([0-9]+)/")
-_SESSION = re.compile(r"/sessions/([^/:]+):")
+_SESSION = re.compile(r"/sessions/([^/:]+)(?::|\Z)")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,7 +5,7 @@ queries are retried; a mutation is sent at most once, on a fresh HTTP/1.1 connec
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, timedelta
@@ -69,6 +69,7 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
         reads: httpx2.AsyncBaseTransport,
         fresh: Callable[[], httpx2.AsyncBaseTransport],
         redactor: Redactor,
+        switched_on: Collection[str] = (),
     ) -> None:
         """Guard what goes to `origins`.
 
@@ -79,6 +80,7 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
             reads: the connection pool for reads.
             fresh: makes a transport with no open connection; called once a mutation.
             redactor: for a service's own words, which the ledger keeps: they may repeat a key.
+            switched_on: what the operator lets leave beyond the policy's table.
         """
         # The longest first: of two addresses, one within the other, it is the inner one's request.
         ordered = sorted(origins, key=lambda origin: len(origin.base.rstrip("/")), reverse=True)
@@ -88,6 +90,7 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
         self._reads = reads
         self._fresh = fresh
         self._redactor = redactor
+        self._switched_on = frozenset(switched_on)
         self._in_flight: dict[asyncio.Task[httpx2.Response], None] = {}
         self.requests: dict[str, int] = {}
 
@@ -97,7 +100,13 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
         body = await request.aread()
         query = policy.query_names(request.url.raw_path.decode("ascii"))
         rule = policy.decide(
-            origin.service, request.method, path, query, dict(request.headers), body
+            origin.service,
+            request.method,
+            path,
+            query,
+            dict(request.headers),
+            body,
+            switched_on=self._switched_on,
         )
         leaving = _leaving(origin, request, body)
         if rule.effect == "read":
