@@ -4,13 +4,16 @@ Turns come from a session's `Life`; what they write is left to `patches.py`.
 """
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from datetime import timedelta
 
 from mcp_server.sandbox.agenda import Agenda
 from mcp_server.sandbox.chance import between, draw
 from mcp_server.sandbox.git import Git
 from mcp_server.sandbox.github import GitHub
+from mcp_server.sandbox.google_api import lean
+from mcp_server.sandbox.http import micro_time
 from mcp_server.sandbox.life import Turn
 from mcp_server.sandbox.mix import Size
 from mcp_server.sandbox.oracle import Oracle
@@ -18,7 +21,16 @@ from mcp_server.sandbox.patches import change_set, open_pull, push_against, push
 from mcp_server.sandbox.repository import Pull, Repo
 from mcp_server.sandbox.session import RESTING, Activity, Patch, Session
 
-STEPS = ("Read the code", "Make the change", "Run the tests")
+# Titles, and descriptions where there is one.
+STEPS = (
+    ("Read the code", ""),
+    ("Make the change", "As small as it can be."),
+    ("Run the tests", "All of them."),
+)
+# A picture as small as one can be.
+PIXEL = (
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAQAAAC1HAwCAAAAC0lEQVR42mNk+A8AAQUBAScY42YAAAAASUVORK5CYII="
+)
 
 
 class Course:
@@ -144,16 +156,17 @@ class Course:
 
     def _begin(self, session: Session) -> None:
         self._set(session, "PLANNING")
-        if draw(self._seed, "odd activity", session.entity) < self._size.odds.odd_activity:
+        if session.life.odd_activity:
             self.say(session, None, {}, description="Session started")
         self.proceed(session)
 
     def _plan(self, session: Session) -> None:
         steps = [
-            {"id": f"{nth}", "title": title, **({"index": nth} if nth else {})}
-            for nth, title in enumerate(STEPS)
+            lean({"id": f"{nth}", "title": title, "description": told, "index": nth})
+            for nth, (title, told) in enumerate(STEPS)
         ]
-        self.say(session, "planGenerated", {"plan": {"id": "1", "steps": steps}})
+        plan = {"id": "1", "steps": steps, "createTime": micro_time(self._agenda.now)}
+        self.say(session, "planGenerated", {"plan": plan})
         if session.order.needs_approval:
             session.waiting = "approval"
             self._set(session, "AWAITING_PLAN_APPROVAL")
@@ -162,13 +175,32 @@ class Course:
 
     def _progress(self, session: Session) -> None:
         nth = len(session.activities)
-        # Titles are missing now and then, command output is there now and then (jules-api.md 2.3).
-        title = {} if nth % 7 == 3 else {"title": STEPS[nth % len(STEPS)]}
-        output = {"command": "make test", "output": "ok\n"}
-        artifacts = ({"bashOutput": output},) if nth % 5 == 4 else ()
+        # Titles are missing now and then (jules-api.md 2.3).
+        title = {} if nth % 7 == 3 else {"title": STEPS[nth % len(STEPS)][0]}
         content = {**title, "description": f"Step {nth} of the work."}
-        self.say(session, "progressUpdated", content, artifacts=artifacts)
+        self.say(session, "progressUpdated", content, artifacts=tuple(self._artifacts(session)))
         self.proceed(session)
+
+    def _artifacts(self, session: Session) -> Iterator[Mapping[str, object]]:
+        """Yield what a step leaves: each kind now and then (jules-api.md 2.4)."""
+        nth = len(session.activities)
+        if nth % 5 == 4:
+            failed = {"output": "1 failed\n", "exitCode": 1} if nth % 2 else {"output": "ok\n"}
+            yield {"bashOutput": {"command": "make test", **failed}}
+        if nth % 8 == 6:
+            yield {"media": {"mimeType": "image/png", "data": PIXEL}}
+        if nth % 8 == 7 and (begun := self._begun(session)):
+            yield {"changeSet": begun}
+
+    def _begun(self, session: Session) -> dict[str, object] | None:
+        """Return a change set with the first file only: the last one is the whole diff."""
+        repo = self._repo(session)
+        if session.order.repo and repo is None:
+            return None
+        patch = write_patch(session, repo.git if repo else Git())
+        first, _, _ = patch.diff.partition("\ndiff --git ")
+        diff = first.rstrip("\n") + "\n"
+        return change_set(replace(session, patch=replace(patch, diff=diff)))
 
     def _fall_silent(self, session: Session) -> None:
         session.waiting = "silence"
@@ -179,7 +211,7 @@ class Course:
         self._set(session, "AWAITING_USER_FEEDBACK")
 
     def _pause(self, session: Session) -> None:
-        self.say(session, "progressUpdated", {"title": STEPS[1]})
+        self.say(session, "progressUpdated", {"title": STEPS[1][0]})
         self._set(session, "PAUSED")
 
     def _fail(self, session: Session) -> None:

@@ -11,11 +11,11 @@ from mcp_server.sandbox.agenda import Agenda
 from mcp_server.sandbox.chance import between, draw
 from mcp_server.sandbox.course import Course
 from mcp_server.sandbox.github import GitHub
-from mcp_server.sandbox.life import Life, draw_life, subject
+from mcp_server.sandbox.life import Life, draw_life, steered, subject
 from mcp_server.sandbox.mix import Size
 from mcp_server.sandbox.oracle import Oracle
 from mcp_server.sandbox.repository import Repo
-from mcp_server.sandbox.session import Order, Session
+from mcp_server.sandbox.session import ENDED, Order, Session
 
 DAY = timedelta(hours=24)
 
@@ -26,9 +26,16 @@ class Jules:
     def __init__(
         self, *, seed: int, agenda: Agenda, oracle: Oracle, github: GitHub, size: Size
     ) -> None:
-        """Begin with no session. `script` may rewrite a drawn life: (title, life) to life."""
+        """Begin with no session.
+
+        `script` may rewrite a drawn life: (title, life) to life. `flaky_sources` lets sources.get
+        answer 404 under load; `refuses_over_concurrent` refuses a create over the concurrent cap,
+        where it would wait QUEUED: which of the two Jules does is not known (jules-api.md 5.1, 9).
+        """
         self.sessions: dict[str, Session] = {}
         self.script: Callable[[str, Life], Life] = lambda _title, life: life
+        self.flaky_sources = False
+        self.refuses_over_concurrent = False
         self._seed = seed
         self._agenda = agenda
         self._oracle = oracle
@@ -54,6 +61,11 @@ class Jules:
         recent = sum(start > self._agenda.now - DAY for start in self._starts)
         return self._size.cap_enforced and recent >= self._size.allowance
 
+    def is_crowded(self) -> bool:
+        """Say whether a create is refused since as many sessions run as the plan allows."""
+        running = sum(session.state not in ENDED for session in self.sessions.values())
+        return self.refuses_over_concurrent and running >= self._size.concurrent
+
     def create(self, order: Order, *, foreign: bool = False) -> Session:
         """Start a session; whether it may start was the caller's question."""
         place = f"{'foreign ' if foreign else ''}{order.repo or 'repoless'}"
@@ -61,7 +73,7 @@ class Jules:
         entity, now = f"{place} {nth}", self._agenda.now
         title = order.title or subject("", order.prompt)
         drawn = draw_life(self._seed, entity, self._size, foreign=foreign)
-        life = self.script(title, drawn)
+        life = self.script(title, steered(order.prompt, drawn))
         repo = self._github.repo(order.repo) if order.repo else None
         session = Session(
             id=self._session_id(entity),
@@ -74,6 +86,7 @@ class Jules:
             created=now,
             updated=now,
             base=repo.git.branches[order.branch] if repo and order.branch else None,
+            unavailable=life.unavailable,
         )
         self.sessions[session.id] = session
         self._starts.append(now)
@@ -91,12 +104,12 @@ class Jules:
         if session.waiting in ("ask", "silence"):
             session.waiting = None
             self._course.later(session, session.life.reply, self._course.go_on)
-        elif session.state == "COMPLETED" and self._course.open_pull_of(session):
+            return
+        self._course.later(session, session.life.reply, self._course.reply)
+        if session.state == "COMPLETED" and self._course.open_pull_of(session):
             span = self._size.spans.revived_work
             work = between(*span, self._seed, "revived work", session.entity, session.fixes)
             self._course.revive(session, work)
-        else:
-            self._course.later(session, session.life.reply, self._course.reply)
 
     def approve(self, session: Session) -> bool:
         """Approve the plan; false when no plan waits for it."""

@@ -5,11 +5,13 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
 from mcp_server.sandbox import google_api as google
+from mcp_server.sandbox import jules_schema as schema
 from mcp_server.sandbox.agenda import Agenda
 from mcp_server.sandbox.github import GitHub
-from mcp_server.sandbox.http import Call, Json, Reply, Router, flag, part, text
+from mcp_server.sandbox.http import Call, Handler, Json, Reply, Router, flag, part, text
 from mcp_server.sandbox.jules import Jules
 from mcp_server.sandbox.jules_json import activity_json, session_json, source_json
+from mcp_server.sandbox.life import unknown_steers
 from mcp_server.sandbox.repository import Repo
 from mcp_server.sandbox.session import Order, Session
 
@@ -17,22 +19,9 @@ JULES_KEY = "sandbox-jules-key"
 # ListActivitiesRequestsPerMinutePerProject (jules-api.md 5.2, one heavy user, 2026-08-25).
 ACTIVITY_LISTS_PER_MINUTE = 120
 
-SESSION_SCHEMA: google.Schema = {
-    **dict.fromkeys(("name", "id", "prompt", "title", "state", "url"), str),
-    **dict.fromkeys(("createTime", "updateTime"), str),
-    "sourceContext": {
-        "source": str,
-        "githubRepoContext": {"startingBranch": str},
-        "workingBranch": str,
-        "environmentVariablesEnabled": bool,
-    },
-    "requirePlanApproval": bool,
-    "archived": bool,
-    "outputs": list,
-    "automationMode": ("AUTOMATION_MODE_UNSPECIFIED", "AUTO_CREATE_PR"),
-}
-MESSAGE_SCHEMA: google.Schema = {"prompt": str}
-EMPTY_SCHEMA: google.Schema = {}
+# Ten sessions begun in parallel failed at sources.get, five did not (jules-api.md 5.2, M).
+SOURCE_GETS_AT_ONCE = 5
+DISCOVERY = "/$discovery/rest"
 
 # The forms that work (jules-api.md 1.3), without spaces around `=`; which sessions each keeps.
 SESSION_FILTERS: Mapping[str, tuple[bool, ...]] = {
@@ -54,27 +43,31 @@ class JulesWire:
         self._jules = jules
         self._github = github
         self._agenda = agenda
-        self._activity_lists: list[datetime] = []
-        v1 = "/v1alpha"
+        self._activity_lists = Recent(timedelta(minutes=1))
+        self._source_gets = Recent(timedelta(seconds=1))
+        handlers: Mapping[str, Handler] = {
+            "sources.list": self._list_sources,
+            "sources.get": self._get_source,
+            "sessions.create": self._create,
+            "sessions.list": self._list_sessions,
+            "sessions.get": self._get_session,
+            "sessions.delete": self._delete,
+            "sessions.sendMessage": self._send,
+            "sessions.approvePlan": self._approve,
+            "sessions.archive": self._archive,
+            "sessions.unarchive": self._unarchive,
+            "sessions.activities.list": self._list_activities,
+            "sessions.activities.get": self._get_activity,
+        }
         self._router = Router(
-            (
-                ("GET", f"{v1}/sources", self._list_sources),
-                ("GET", f"{v1}/sources/{{*}}", self._get_source),
-                ("POST", f"{v1}/sessions", self._create),
-                ("GET", f"{v1}/sessions", self._list_sessions),
-                ("GET", f"{v1}/sessions/{{}}", self._get_session),
-                ("DELETE", f"{v1}/sessions/{{}}", self._delete),
-                ("POST", f"{v1}/sessions/{{}}:sendMessage", self._send),
-                ("POST", f"{v1}/sessions/{{}}:approvePlan", self._approve),
-                ("POST", f"{v1}/sessions/{{}}:archive", self._archive),
-                ("POST", f"{v1}/sessions/{{}}:unarchive", self._unarchive),
-                ("GET", f"{v1}/sessions/{{}}/activities", self._list_activities),
-                ("GET", f"{v1}/sessions/{{}}/activities/{{}}", self._get_activity),
-            )
+            (one.method, f"/{schema.VERSION}{one.path}", _serve(one, handlers[one.name]))
+            for one in schema.OPERATIONS
         )
 
     def answer(self, call: Call) -> Reply:
         """Answer one call; raise `Problem` with a `google.rpc.Status` for a refusal."""
+        if (call.method, call.path) == ("GET", DISCOVERY):
+            return _describe(call)  # public: it needs no key
         key = call.headers.get("x-goog-api-key")
         if key != JULES_KEY:
             raise google.unauthenticated(missing=key is None)
@@ -85,7 +78,6 @@ class JulesWire:
         return handler(call)
 
     def _list_sources(self, call: Call) -> Reply:
-        google.check_query(call, google.LIST_PARAMETERS)
         wanted = call.query.get("filter", "")
         names = _SOURCE_NAMES.findall(wanted)
         if wanted and not names:
@@ -107,18 +99,31 @@ class JulesWire:
         return repo
 
     def _get_source(self, call: Call) -> Reply:
-        google.check_query(call)
+        now = self._agenda.now
+        self._source_gets.add(now)
+        at_once = self._source_gets.count(now)
+        if self._jules.flaky_sources and at_once > SOURCE_GETS_AT_ONCE:
+            raise google.not_found()
         return Reply(200, source_json(self._source_repo(f"sources/{call.args[0]}")))
 
     def _create(self, call: Call) -> Reply:
-        order = self._order(google.checked_body(call, SESSION_SCHEMA, "session"))
-        if self._jules.is_full():
+        order = self._order(google.checked_body(call, schema.SESSION, "session"))
+        if self._jules.is_full() or self._jules.is_crowded():
             raise google.failed_precondition()
-        return Reply(200, self._session(self._jules.create(order)))
+        session = self._jules.create(order)
+        if session.life.answer_lost and self._is_first(session):
+            raise google.unavailable()
+        return Reply(200, self._session(session))
+
+    def _is_first(self, session: Session) -> bool:
+        """Say whether nobody has asked for the same before."""
+        return [one.order for one in self._jules.sessions.values()].count(session.order) == 1
 
     def _order(self, body: Mapping[str, Json]) -> Order:
         if not text(body, "prompt"):
             raise google.invalid("session.prompt", "The prompt is required.")
+        if wrong := unknown_steers(text(body, "prompt")):
+            raise google.invalid("session.prompt", f"The sandbox knows no {wrong}.")
         context = part(body, "sourceContext")
         repo = branch = None
         if context:
@@ -137,7 +142,6 @@ class JulesWire:
         )
 
     def _list_sessions(self, call: Call) -> Reply:
-        google.check_query(call, google.LIST_PARAMETERS)
         wanted = re.sub(r"\s*=\s*", "=", call.query.get("filter", "").strip())
         if wanted not in SESSION_FILTERS:
             raise google.invalid("filter")
@@ -155,49 +159,48 @@ class JulesWire:
         return session
 
     def _get_session(self, call: Call) -> Reply:
-        google.check_query(call)
-        return Reply(200, self._session(self._find(call)))
+        session = self._find(call)
+        if session.unavailable:
+            session.unavailable -= 1
+            raise google.unavailable()
+        return Reply(200, self._session(session))
 
     def _delete(self, call: Call) -> Reply:
         self._jules.delete(self._find(call))
         return Reply(200, {})
 
     def _send(self, call: Call) -> Reply:
+        prompt = text(google.checked_body(call, schema.SEND_MESSAGE), "prompt")
         session = self._find(call)
-        prompt = text(google.checked_body(call, MESSAGE_SCHEMA), "prompt")
         if not prompt:
             raise google.invalid("prompt", "The prompt is required.")
         self._jules.message(session, prompt)
         return Reply(200, {})
 
     def _approve(self, call: Call) -> Reply:
+        google.checked_body(call, schema.APPROVE_PLAN)
         session = self._find(call)
-        google.checked_body(call, EMPTY_SCHEMA)
         if not self._jules.approve(session):
             raise google.failed_precondition()
         return Reply(200, {})
 
     def _archive(self, call: Call) -> Reply:
+        google.checked_body(call, schema.ARCHIVE)
         session = self._find(call)
-        google.checked_body(call, EMPTY_SCHEMA)
         self._jules.archive(session)
         return Reply(200, self._session(session))
 
     def _unarchive(self, call: Call) -> Reply:
+        google.checked_body(call, schema.UNARCHIVE)
         session = self._find(call)
-        google.checked_body(call, EMPTY_SCHEMA)
         self._jules.unarchive(session)
         return Reply(200, self._session(session))
 
     def _list_activities(self, call: Call) -> Reply:
-        google.check_query(call, google.LIST_PARAMETERS)
         now = self._agenda.now
-        minute = [at for at in self._activity_lists if at > now - timedelta(minutes=1)]
-        if len(minute) >= ACTIVITY_LISTS_PER_MINUTE:
-            raise google.status(
-                429, "RESOURCE_EXHAUSTED", "Resource has been exhausted (e.g. check quota)."
-            )
-        self._activity_lists = [*minute, now]
+        if self._activity_lists.count(now) >= ACTIVITY_LISTS_PER_MINUTE:
+            raise google.exhausted()
+        self._activity_lists.add(now)
         session = self._find(call)
         if now < session.created + timedelta(seconds=session.life.activities_hidden):
             raise google.not_found()
@@ -210,7 +213,6 @@ class JulesWire:
         return google.page(call, keyed, lambda item: activity_json(session, item), "activities", 50)
 
     def _get_activity(self, call: Call) -> Reply:
-        google.check_query(call)
         session = self._find(call)
         for activity in session.activities:
             if activity.id == call.args[1]:
@@ -220,6 +222,47 @@ class JulesWire:
     def _session(self, session: Session) -> dict[str, object]:
         repo = self._github.repo(session.order.repo or "")
         return session_json(session, repo, self._agenda.now)
+
+
+class Recent:
+    """Counts what happened in the last `span`."""
+
+    def __init__(self, span: timedelta) -> None:
+        self._span = span
+        self._moments: list[datetime] = []
+
+    def add(self, now: datetime) -> None:
+        """Count one."""
+        self._moments.append(now)
+
+    def count(self, now: datetime) -> int:
+        """Return how many there were."""
+        self._moments = [at for at in self._moments if at > now - self._span]
+        return len(self._moments)
+
+
+def _serve(operation: schema.Operation, handler: Handler) -> Handler:
+    """Check an operation's query before it, and give only the fields that were asked for."""
+    allowed = google.LIST_PARAMETERS if operation.lists else google.SYSTEM_PARAMETERS
+
+    def serve(call: Call) -> Reply:
+        google.check_query(call, allowed)
+        mask = call.query.get("fields") or call.query.get("$fields")
+        if not mask:
+            return handler(call)
+        google.masked({}, mask, operation.answer)  # refused before anything has happened
+        reply = handler(call)
+        return Reply(reply.status, google.masked(reply.body, mask, operation.answer))
+
+    return serve
+
+
+def _describe(call: Call) -> Reply:
+    """Answer with the discovery document."""
+    google.check_query(call, ("version", *google.SYSTEM_PARAMETERS))
+    if call.query.get("version") != schema.VERSION:
+        raise google.not_found()
+    return Reply(200, schema.document())
 
 
 def _since(wanted: str) -> datetime | None:

@@ -5,8 +5,8 @@ The draws are pure; `jules.py` lives them.
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from dataclasses import dataclass, replace
+from typing import Any, Literal, TypeAlias
 
 from mcp_server.sandbox.chance import between, draw, pick
 from mcp_server.sandbox.mix import Size
@@ -41,8 +41,12 @@ class Life:
     first_push_red: bool = False
     conflicts: bool = False
     fixes_itself: bool = True
+    odd_activity: bool = False
     # Never drawn: for a test that needs a session to do what it must not.
     touches_workflow: bool = False
+    # Never drawn: the create has its effect and is answered 503; so many reads are answered 503.
+    answer_lost: bool = False
+    unavailable: int = 0
 
     def turns(self) -> Iterator[tuple[float, Turn]]:
         """Yield every turn with the seconds before it."""
@@ -95,7 +99,59 @@ def draw_life(seed: int, entity: str, size: Size, *, foreign: bool) -> Life:
         first_push_red=happens(odds.first_push_red, "first push red"),
         conflicts=happens(odds.conflicts, "conflicts"),
         fixes_itself=happens(odds.fixes_itself, "fixes itself"),
+        odd_activity=happens(odds.odd_activity, "odd activity"),
     )
+
+
+# What a client may ask of a session's life, in a line `sandbox-life: WORD ...` of its prompt; a
+# later word wins. It is how a client in another process brings about what would else be chance.
+STEERS: Mapping[str, Mapping[str, Any]] = {
+    "calm": {
+        "outcome": "complete",
+        "asks_at": None,
+        "silent_at": None,
+        "outputs_empty": False,
+        "opens_pull": True,
+        "first_push_red": False,
+        "conflicts": False,
+        "odd_activity": False,
+    },
+    "quick": {
+        "queued": 5.0,
+        "planning": 60.0,
+        "gaps": (26.0,) * 8,
+        "reply": 30.0,
+        "output_late": 0.0,
+    },
+    "output-late": {"output_late": 60.0},
+    "asks": {"asks_at": 1},
+    "falls-silent": {"silent_at": 1},
+    "pauses": {"outcome": "pause"},
+    "fails": {"outcome": "fail", "reason": REASONS[1]},
+    "fails-without-reason": {"outcome": "fail", "reason": ""},
+    "no-outputs": {"outputs_empty": True, "opens_pull": False},
+    "change-set-too": {"change_set_too": True},
+    "odd-activity": {"odd_activity": True},
+    "answer-lost": {"answer_lost": True},
+    "unavailable": {"unavailable": 8},
+}
+
+
+def steered(prompt: str, life: Life) -> Life:
+    """Return `life` as a prompt steers it."""
+    for word in _steers(prompt):
+        life = replace(life, **STEERS.get(word, {}))
+    return life
+
+
+def unknown_steers(prompt: str) -> list[str]:
+    """Return the words of a prompt that steer nothing, for a refusal."""
+    return [word for word in _steers(prompt) if word not in STEERS]
+
+
+def _steers(prompt: str) -> list[str]:
+    lines: list[str] = re.findall(r"^sandbox-life:(.*)$", prompt, re.MULTILINE)
+    return [word for line in lines for word in line.split()]
 
 
 def _outcome(number: float, paused: float, failed: float) -> tuple[Outcome, float]:

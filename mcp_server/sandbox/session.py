@@ -8,7 +8,8 @@ from mcp_server.sandbox.git import File
 from mcp_server.sandbox.life import Life, Turn
 
 # States in which a session takes no place among the concurrent ones.
-RESTING = ("QUEUED", "COMPLETED", "FAILED", "PAUSED")
+ENDED = ("COMPLETED", "FAILED", "PAUSED")
+RESTING = ("QUEUED", *ENDED)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,6 +70,8 @@ class Session:
     patch: Patch | None = None
     pull: int | None = None
     pull_shows: datetime | None = None
+    # How many reads of the session are still answered 503.
+    unavailable: int = 0
 
     @property
     def name(self) -> str:

@@ -1,0 +1,1 @@
+"""Clients of Jules that nobody here wrote, walked through a served sandbox."""
