@@ -269,6 +269,12 @@ async def _finished(desk: SpoiltDesk, n: int) -> dict[str, object]:
     return {"session_id": one.id}
 
 
+async def _put_away(desk: SpoiltDesk, n: int) -> dict[str, object]:
+    given = await _finished(desk, n)
+    desk.world.jules.archive(desk.world.jules.sessions[str(given["session_id"])])
+    return given
+
+
 async def _name(desk: SpoiltDesk, n: int) -> dict[str, object]:
     # Nine a day, so that the limit on new repositories is not what is tried here.
     await (desk.wait(minutes=49 * 60) if n % 9 == 8 else desk.wait(minutes=1))
@@ -309,6 +315,12 @@ JOBS: dict[str, Job] = {
         Job(kind="approve_plan", tool="jules_approve_plan", about="session_id", make=_waiting),
         Job(
             kind="archive_session", tool="jules_archive_session", about="session_id", make=_finished
+        ),
+        Job(
+            kind="unarchive_session",
+            tool="jules_unarchive_session",
+            about="session_id",
+            make=_put_away,
         ),
         Job(kind="create_repository", tool=_NEW, about="name", make=_name),
         Job(kind="create_tree", tool=_NEW, about="name", make=_name),

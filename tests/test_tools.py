@@ -25,8 +25,6 @@ Call = tuple[str, dict[str, object]]
 TITLE = f"[df1 0badcafe 2026-11-23 manual mforged.a1 {'a' * 26}]"
 WANTED = api.start_session(StartOptions(prompt="x", title=TITLE, repo=None, branch=None))
 STRANGERS = replace(CALM, stale_pulls=1)
-
-
 WRITES = {"start", "send", "approve", "archive", "create", "merge", "update", "pause", "resume"}
 
 
@@ -56,6 +54,7 @@ READS: list[Call] = [
     ("budget_reconcile", {}),
     ("audit_events", {}),
     ("jules_list_sources", {}),
+    ("jules_get_source", {"repo": REPO}),
     ("jules_list_sessions", {}),
     ("github_list_repos", {}),
     ("github_repo_health", {"repos": [REPO]}),
@@ -434,6 +433,7 @@ def test_no_secret_stands_in_what_a_tool_says() -> None:
             *READS,
             ("jules_get_session", {"session_id": one}),
             ("jules_list_activities", {"session_id": one}),
+            ("jules_wait", {"session_id": one, "timeout_seconds": 3600}),
             ("jules_get_session", {"session_id": SANDBOX_JULES_KEY}),
             ("jules_start_session", {"prompt": "x", "repo": f"a/{SANDBOX_GITHUB_TOKEN}"}),
             ("jules_start_session", {"template": SANDBOX_GITHUB_TOKEN}),

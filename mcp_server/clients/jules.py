@@ -1,130 +1,39 @@
-"""Jules' REST API, v1alpha (facts/jules-api.md, 2026-11): requests built, answers read leniently.
+"""Jules' REST API, v1alpha: its twelve operations (facts/jules-api.md 1, 2026-11).
 
-Listing is complete or fails: archived and not archived, paged to the end or past the window.
+Reads are made here, mutations only built: a tool sends them under a ticket. What answers mean is
+`jules_wire.py`'s, what refusals mean `jules_errors.py`'s. Listings are complete or fail.
 """
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 import httpx2
 
-from mcp_server.clients.wire import Answer, Timestamp, Wire, get_json, read, send
+from mcp_server.clients import jules_names, jules_wire
+from mcp_server.clients.jules_errors import error_of
+from mcp_server.clients.jules_wire import ChangeSet, Unknown, WholeActivity
+from mcp_server.clients.wire import Answer, parse, send_once
 from mcp_server.clock import Clock
-from mcp_server.errors import Unreadable
-from mcp_server.guard import bodies, budget, marker
+from mcp_server.errors import NotFound, Unreadable
+from mcp_server.guard import bodies, budget
 from mcp_server.guard.counted import Listing
 from mcp_server.guard.request import Prepared
-from mcp_server.models import Activity, PullOutput, Session, Source
+from mcp_server.models import Activity, Session, Source
 
 PAGE_SIZE = "100"
 ALL_SESSIONS = "archived = true OR archived = false"
+UNARCHIVED = "archived = false"
 # More pages than any account has: a token that never ends must not hang a run.
 MOST_PAGES = 200
-_EVENTS = (
-    "planGenerated",
-    "planApproved",
-    "userMessaged",
-    "agentMessaged",
-    "progressUpdated",
-    "sessionCompleted",
-    "sessionFailed",
-)
-
-
-class _Branch(Wire):
-    displayName: str = ""
-
-
-class _GitHubRepo(Wire):
-    owner: str = ""
-    repo: str = ""
-    isPrivate: bool | None = None
-    defaultBranch: _Branch | None = None
-    branches: tuple[_Branch, ...] = ()
-
-
-class _Source(Wire):
-    name: str
-    githubRepo: _GitHubRepo | None = None
-
-
-class _RepoContext(Wire):
-    startingBranch: str | None = None
-
-
-class _Context(Wire):
-    source: str | None = None
-    githubRepoContext: _RepoContext | None = None
-
-
-class _Pull(Wire):
-    url: str
-    title: str = ""
-    baseRef: str | None = None
-    headRef: str | None = None
-
-
-class _Output(Wire):
-    pullRequest: _Pull | None = None
-    changeSet: Mapping[str, Any] | None = None
-
-
-class _Session(Wire):
-    name: str
-    title: str = ""
-    state: str = "QUEUED"
-    url: str = ""
-    createTime: Timestamp
-    updateTime: Timestamp | None = None
-    sourceContext: _Context | None = None
-    outputs: tuple[_Output, ...] = ()
-    archived: bool = False
-
-
-class _Page(Wire):
-    """A page of any list; an absent list is an empty one."""
-
-    sessions: tuple[object, ...] = ()
-    sources: tuple[object, ...] = ()
-    activities: tuple[object, ...] = ()
-    nextPageToken: str = ""
-
-
-class _Step(Wire):
-    title: str = ""
-
-
-class _Plan(Wire):
-    steps: tuple[_Step, ...] = ()
-
-
-class _Event(Wire):
-    """The fields of all event kinds; each kind uses a few."""
-
-    title: str | None = None
-    description: str | None = None
-    agentMessage: str | None = None
-    userMessage: str | None = None
-    reason: str | None = None
-    plan: _Plan | None = None
-
-
-class _Activity(Wire):
-    name: str = ""
-    id: str = ""
-    createTime: Timestamp
-    originator: str | None = None
-    description: str = ""
-    artifacts: tuple[Mapping[str, Any], ...] = ()
-    planGenerated: _Event | None = None
-    planApproved: _Event | None = None
-    userMessaged: _Event | None = None
-    agentMessaged: _Event | None = None
-    progressUpdated: _Event | None = None
-    sessionCompleted: _Event | None = None
-    sessionFailed: _Event | None = None
+# A session made seconds ago may be unknown for a moment (facts 5.3): waits before it is read again.
+NEW_FOR = timedelta(minutes=2)
+NEW_WAITS_SECONDS = (1, 2, 4, 8)
+MOST_NEW = 100
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,8 +48,16 @@ class StartOptions:
     require_plan_approval: bool = False
 
 
+@dataclass(frozen=True, kw_only=True)
+class Stretch:
+    """Sessions newest first, back to `since`; None: to the first there is."""
+
+    sessions: tuple[Session, ...]
+    since: datetime | None
+
+
 class JulesClient:
-    """Reads and sends through the guarded transport; keeps nothing."""
+    """Reads and sends through the guarded transport; keeps only what is new or unknown."""
 
     def __init__(
         self, http: httpx2.AsyncClient, *, base: str, clock: Clock, marker_keys: Sequence[bytes]
@@ -150,6 +67,8 @@ class JulesClient:
         self._base = base.rstrip("/")
         self._clock = clock
         self._marker_keys = tuple(marker_keys)
+        self._new: dict[str, float] = {}
+        self.unknown = Unknown()
 
     async def list_sessions(self, *, back_to: datetime | None = None) -> Listing:
         """Return a complete listing of every session young enough to count.
@@ -164,75 +83,121 @@ class JulesClient:
         sessions: dict[str, Session] = {}
         params: list[tuple[str, str]] = [("pageSize", PAGE_SIZE), ("filter", ALL_SESSIONS)]
         first: datetime | None = None
-        async for page in self._pages("/sessions", params):
-            first = first or page.date
-            found = [self.session(raw) for raw in _items(page, "sessions")]
-            sessions |= {session.id: session for session in found}
-            horizon = min(budget.window_start(first), back_to or first) - timedelta(hours=1)
-            if found and found[-1].created_at < horizon:
-                break
+        async with aclosing(self._pages("/sessions", params)) as pages:
+            async for page in pages:
+                first = first or page.date
+                found = [self.session(raw) for raw in jules_wire.items(page.data, "sessions")]
+                sessions |= {session.id: session for session in found}
+                horizon = min(budget.window_start(first), back_to or first) - timedelta(hours=1)
+                if found and found[-1].created_at < horizon:
+                    break
         if first is None:
             raise Unreadable("the session listing has no first page")
-        ordered = sorted(sessions.values(), key=lambda s: (s.created_at, s.id), reverse=True)
-        return Listing(date=first, received=received, sessions=tuple(ordered))
+        return Listing(date=first, received=received, sessions=_newest_first(sessions))
+
+    async def list_back(
+        self, since: datetime | None, *, archived: bool, most_pages: int
+    ) -> Stretch:
+        """Return sessions created at `since` or later, without those archived unless asked for.
+
+        At most `most_pages` requests: `Stretch.since` says how far they reached.
+        """
+        params = [("pageSize", PAGE_SIZE), ("filter", ALL_SESSIONS if archived else UNARCHIVED)]
+        sessions: dict[str, Session] = {}
+        pages = 0
+        async with aclosing(self._pages("/sessions", params)) as answers:
+            async for page in answers:
+                pages += 1
+                found = [self.session(raw) for raw in jules_wire.items(page.data, "sessions")]
+                sessions |= {session.id: session for session in found}
+                oldest = min((one.created_at for one in sessions.values()), default=None)
+                if since is not None and oldest is not None and oldest < since:
+                    kept = {i: one for i, one in sessions.items() if one.created_at >= since}
+                    return Stretch(sessions=_newest_first(kept), since=since)
+                if pages >= most_pages and jules_wire.next_token(page.data):
+                    return Stretch(sessions=_newest_first(sessions), since=oldest)
+        return Stretch(sessions=_newest_first(sessions), since=since)
 
     async def list_sources(self) -> tuple[Source, ...]:
         """Return every source, all pages."""
         pages = self._pages("/sources", [("pageSize", PAGE_SIZE)])
-        return tuple([source(raw) async for page in pages for raw in _items(page, "sources")])
+        found = [
+            jules_wire.source(raw, self.unknown)
+            async for page in pages
+            for raw in jules_wire.items(page.data, "sources")
+        ]
+        return tuple({one.repo: one for one in found if one is not None}.values())
+
+    async def get_source(self, repo: str) -> Source:
+        """Return the source of one repository; raises `NotFound`."""
+        answer = await self._get(f"/{jules_names.source_name(repo)}")
+        found = jules_wire.source(answer.data, self.unknown)
+        if found is None:
+            raise Unreadable(f"the source of {repo} names no repository")
+        return found
 
     async def get_session(self, session_id: str) -> Session:
         """Return one session; raises `NotFound`."""
-        return self.session((await self._get(f"/sessions/{session_id}")).data)
+        return self.session(await self._read_session(session_id))
+
+    async def get_patch(self, session_id: str) -> tuple[Session, ChangeSet | None]:
+        """Return a session with the last change set of its outputs, which are often empty."""
+        raw = await self._read_session(session_id)
+        return self.session(raw), jules_wire.last_output(raw)
 
     async def list_activities(
         self, session_id: str, *, after: datetime | None = None
     ) -> tuple[Activity, ...]:
-        """Return activities, oldest first; `after` is exclusive, at Jules' own precision."""
+        """Return activities, oldest first, each once; `after` is exclusive, to the microsecond."""
+        async with aclosing(self.activities(session_id, after=after)) as listed:
+            return tuple({one.id: one async for one in listed}.values())
+
+    async def activities(
+        self, session_id: str, *, after: datetime | None = None
+    ) -> AsyncGenerator[Activity]:
+        """Yield activities as `list_activities` returns them, asking for pages as they are used."""
         params = [("pageSize", PAGE_SIZE)]
         if after is not None:
             params.append(("filter", f'create_time > "{after.isoformat()}"'))
-        pages = self._pages(f"/sessions/{session_id}/activities", params)
-        return tuple([activity(raw) async for page in pages for raw in _items(page, "activities")])
+        path = f"/sessions/{session_id}/activities"
+        async with aclosing(self._pages(path, params, of=session_id)) as pages:
+            async for page in pages:
+                for raw in jules_wire.items(page.data, "activities"):
+                    yield jules_wire.activity(raw, self.unknown)
+
+    async def get_activity(self, session_id: str, activity_id: str) -> WholeActivity:
+        """Return one activity with its artifacts; raises `NotFound`."""
+        path = f"/sessions/{session_id}/activities/{activity_id}"
+        return jules_wire.whole_activity((await self._get(path)).data, self.unknown)
 
     async def send(self, prepared: Prepared, ticket: str) -> Mapping[str, Any]:
         """Send a prepared mutation under its ticket, once."""
-        return (await send(self._http, self._base, prepared, ticket)).data
+        answer = parse(await send_once(self._http, self._base, prepared, ticket), error_of)
+        if prepared.kind == "start_session":
+            self._remember_new(jules_wire.created(answer.data)[0])
+        return answer.data
 
     def session(self, raw: object) -> Session:
         """Read a session, telling by its title whether it is ours."""
-        wire = read(_Session, raw)
-        context = wire.sourceContext or _Context()
-        repo = repo_of_source(context.source)
-        branch = context.githubRepoContext.startingBranch if context.githubRepoContext else None
-        pulls = [output.pullRequest for output in wire.outputs if output.pullRequest]
-        pull = pulls[0] if pulls else None
-        return Session(
-            id=wire.name.removeprefix("sessions/"),
-            title=wire.title,
-            state=wire.state,
-            url=wire.url,
-            created_at=wire.createTime,
-            updated_at=wire.updateTime or wire.createTime,
-            repo=repo,
-            branch=branch,
-            archived=wire.archived,
-            pull=PullOutput(
-                url=pull.url, title=pull.title, base_ref=pull.baseRef, head_ref=pull.headRef
-            )
-            if pull
-            else None,
-            has_patch=any(output.changeSet for output in wire.outputs),
-            marker=marker.read(wire.title, self._marker_keys, repo=repo, branch=branch),
-        )
+        found = jules_wire.session(raw, self._marker_keys, self.unknown)
+        if self._clock.now() - found.created_at < NEW_FOR:
+            self._remember_new(found.id)
+        return found
 
-    async def _pages(self, path: str, params: Sequence[tuple[str, str]]) -> AsyncGenerator[Answer]:
+    async def _read_session(self, session_id: str) -> object:
+        path = f"/sessions/{session_id}"
+        return (await self._while_new(session_id, partial(self._get, path))).data
+
+    async def _pages(
+        self, path: str, params: Sequence[tuple[str, str]], *, of: str = ""
+    ) -> AsyncGenerator[Answer]:
+        """Yield the pages of a list; `of` is the session whose newness excuses a 404."""
         token, seen = "", set[str]()
         for _ in range(MOST_PAGES):
-            asked = [*params, ("pageToken", token)] if token else params
-            page = await self._get(path, asked)
+            going_on = [("pageToken", token)] if token else []
+            page = await self._while_new(of, partial(self._get, path, [*params, *going_on]))
             yield page
-            token = read(_Page, page.data).nextPageToken
+            token = jules_wire.next_token(page.data)
             if not token:
                 return
             if token in seen:
@@ -240,49 +205,31 @@ class JulesClient:
             seen.add(token)
         raise Unreadable(f"{path} has more than {MOST_PAGES} pages")
 
+    async def _while_new(self, session_id: str, ask: Callable[[], Awaitable[T]]) -> T:
+        """Ask; where a session known to be new is not found, wait and ask again, a few times.
+
+        No retry of a failure, which is the transport's: Jules has answered, too early.
+        """
+        for seconds in NEW_WAITS_SECONDS:
+            try:
+                return await ask()
+            except NotFound:
+                if not self._is_new(session_id):
+                    raise
+            await self._clock.sleep_until(self._clock.now() + timedelta(seconds=seconds))
+        return await ask()
+
+    def _remember_new(self, session_id: str) -> None:
+        self._new.setdefault(session_id, self._clock.elapsed())
+        while len(self._new) > MOST_NEW:
+            del self._new[next(iter(self._new))]
+
+    def _is_new(self, session_id: str) -> bool:
+        since = self._new.get(session_id)
+        return since is not None and self._clock.elapsed() - since < NEW_FOR.total_seconds()
+
     async def _get(self, path: str, params: Sequence[tuple[str, str]] = ()) -> Answer:
-        return await get_json(self._http, self._base + path, params)
-
-
-def repo_of_source(name: str | None) -> str | None:
-    """Return `owner/name` of a source's name, in any form seen in the wild."""
-    if not name or not name.startswith("sources/github"):
-        return None
-    rest = name.removeprefix("sources/github")
-    repo = rest[1:] if rest.startswith("/") else rest[1:].replace("-", "/", 1)
-    return repo if repo.count("/") == 1 and not repo.startswith("/") else None
-
-
-def source(raw: object) -> Source:
-    """Read a source."""
-    wire = read(_Source, raw)
-    repo = wire.githubRepo or _GitHubRepo()
-    return Source(
-        repo=repo_of_source(wire.name) or f"{repo.owner}/{repo.repo}",
-        default_branch=repo.defaultBranch.displayName if repo.defaultBranch else None,
-        branches=tuple(branch.displayName for branch in repo.branches),
-        private=repo.isPrivate,
-    )
-
-
-def activity(raw: object) -> Activity:
-    """Read an activity of any kind, those without an event included."""
-    wire = read(_Activity, raw)
-    kind, event = next(
-        ((name, found) for name in _EVENTS if (found := getattr(wire, name)) is not None),
-        ("none", _Event()),
-    )
-    words = (event.agentMessage, event.userMessage, event.reason, event.description)
-    text = next((word for word in words if word), wire.description)
-    return Activity(
-        id=wire.id or wire.name.rpartition("/")[2],
-        at=wire.createTime,
-        kind=kind,
-        originator=wire.originator,
-        text=" ".join(part for part in (event.title, text) if part),
-        plan_steps=tuple(step.title for step in event.plan.steps) if event.plan else (),
-        has_change_set=any("changeSet" in artifact for artifact in wire.artifacts),
-    )
+        return parse(await self._http.get(self._base + path, params=list(params) or None), error_of)
 
 
 def start_session(options: StartOptions) -> Prepared:
@@ -290,7 +237,7 @@ def start_session(options: StartOptions) -> Prepared:
     context = None
     if options.repo is not None:
         context = bodies.SourceContext(
-            source=f"sources/github/{options.repo}",
+            source=jules_names.source_name(options.repo),
             githubRepoContext=bodies.StartingBranch(startingBranch=options.branch or "main"),
         )
     body = bodies.StartSession(
@@ -319,10 +266,25 @@ def archive_session(session_id: str) -> Prepared:
     return _post("archive_session", f"/sessions/{session_id}:archive", bodies.Nothing())
 
 
+def unarchive_session(session_id: str) -> Prepared:
+    """Build the undoing of an archiving."""
+    return _post("unarchive_session", f"/sessions/{session_id}:unarchive", bodies.Nothing())
+
+
+def delete_session(session_id: str) -> Prepared:
+    """Build the removal of a session for good; the policy lets it out only where switched on."""
+    return Prepared(
+        service="jules",
+        kind="delete_session",
+        method="DELETE",
+        path=f"/sessions/{session_id}",
+        body=bodies.Absent(),
+    )
+
+
 def _post(kind: str, path: str, body: bodies.Body) -> Prepared:
     return Prepared(service="jules", kind=kind, method="POST", path=path, body=body)
 
 
-def _items(page: Answer, name: str) -> Sequence[object]:
-    # proto3 JSON leaves empty lists out: `{}` is a valid empty page (facts 1.2).
-    return getattr(read(_Page, page.data), name)
+def _newest_first(sessions: Mapping[str, Session]) -> tuple[Session, ...]:
+    return tuple(sorted(sessions.values(), key=lambda s: (s.created_at, s.id), reverse=True))

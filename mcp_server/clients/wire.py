@@ -3,7 +3,7 @@
 Pure but for `get_json` and `send`, which speak through the guarded transport.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from email.utils import parsedate_to_datetime
@@ -58,14 +58,20 @@ async def get_json(
 
 async def send(http: httpx2.AsyncClient, base: str, prepared: Prepared, ticket: str) -> Answer:
     """Send a mutation once, under `ticket`; raises `Ambiguous` when the outcome is unknown."""
-    response = await http.request(
+    return parse(await send_once(http, base, prepared, ticket))
+
+
+async def send_once(
+    http: httpx2.AsyncClient, base: str, prepared: Prepared, ticket: str
+) -> httpx2.Response:
+    """Send a mutation once, under `ticket`, and return the answer whatever it says."""
+    return await http.request(
         prepared.method,
         base + prepared.path,
         content=prepared.content,
         headers={"content-type": "application/json"},
         extensions={"ticket": ticket},
     )
-    return parse(response)
 
 
 def read(schema: type[W], raw: object) -> W:
@@ -77,14 +83,16 @@ def read(schema: type[W], raw: object) -> W:
         raise Unreadable(f"an answer does not fit {schema.__name__}: {where}") from None
 
 
-def parse(response: httpx2.Response) -> Answer:
-    """Return the JSON of a good answer; raise what a bad one means to the caller."""
+def parse(
+    response: httpx2.Response, meaning: Callable[[httpx2.Response], Exception] | None = None
+) -> Answer:
+    """Return the JSON of a good answer; raise what a bad one means: by `meaning`, or `error_of`."""
     if not response.is_success:
-        raise error_of(response)
+        raise (meaning or error_of)(response)
     try:
         data: Any = response.json() if response.content else {}
     except ValueError as error:
-        raise Unreadable(f"{_place(response)} answered no JSON") from error
+        raise Unreadable(f"{place(response)} answered no JSON") from error
     following = response.links.get("next", {}).get("url")
     return Answer(data=data, date=date_of(response), next_url=following)
 
@@ -94,25 +102,23 @@ def date_of(response: httpx2.Response) -> datetime:
     try:
         date = parsedate_to_datetime(response.headers["date"])
     except (KeyError, ValueError, OverflowError) as error:
-        raise Unreadable(f"{_place(response)} sent no usable Date header") from error
+        raise Unreadable(f"{place(response)} sent no usable Date header") from error
     if date.tzinfo is None or not 2000 <= date.year < 9999:  # `-0000`: a time of unknown zone
-        raise Unreadable(f"{_place(response)} sent a Date that nothing can be counted by")
+        raise Unreadable(f"{place(response)} sent a Date that nothing can be counted by")
     return date
 
 
 def error_of(response: httpx2.Response) -> Exception:
-    """Map a status to the error tree by code and machine-readable words, never by prose."""
+    """Map a status to the error tree by code and machine-readable words, never by prose.
+
+    GitHub's; what Jules means stands in `jules_errors.py`.
+    """
     status, word = response.status_code, _status_word(response)
-    where = f"{_place(response)}: HTTP {status} {word}".rstrip()
+    where = f"{place(response)}: HTTP {status} {word}".rstrip()
     if status == 401:
-        # Jules' own text here is false (facts/jules-api.md 5.3); the key is what is wrong.
         return SettingsError(f"{where}: check the key of this service")
     if status == 404:
         return NotFound(f"{where}: no such thing, or not within this token's reach")
-    if status == 400 and word == "FAILED_PRECONDITION":
-        return Refused(
-            f"{where}: Jules starts no more now (its quota, or its GitHub app)", limit="jules_quota"
-        )
     if status == 403:
         return Refused(f"{where}: the service forbids it", limit="permission")
     if status == 429 or status >= 500:
@@ -122,8 +128,8 @@ def error_of(response: httpx2.Response) -> Exception:
     return BadArgument(f"{where}: {_message(response)}")
 
 
-def _place(response: httpx2.Response) -> str:
-    # Only host and path: a query or a header could carry what must not be repeated.
+def place(response: httpx2.Response) -> str:
+    """Return what was asked: host and path only, for a query or a header may carry a secret."""
     url = response.request.url
     return f"{response.request.method} {url.host}{url.path}"
 

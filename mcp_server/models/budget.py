@@ -43,6 +43,9 @@ class Budget(Value):
     chain_head: str
     requests: dict[str, int] = Field(default_factory=dict, description="host -> requests so far")
     switched_off: dict[str, str] = Field(default_factory=dict, description="part -> why")
+    unknown: tuple[str, ...] = Field(
+        default=(), description="words in Jules' answers that this version does not know"
+    )
 
 
 class Event(Value):

@@ -9,6 +9,40 @@ from mcp_server.models.value import Page, Value
 Lane = Literal["create", "update", "optimize", "repair", "manual"]
 LANES: tuple[Lane, ...] = get_args(Lane)
 TREND_LANES: frozenset[str] = frozenset({"create", "update"})
+# All that Jules' v1alpha says of a session and of an activity (facts/jules-api.md 2.1, 2.3;
+# 2026-11-22). A word that is none of these is kept as it came, and never guessed.
+STATES = (
+    "STATE_UNSPECIFIED",
+    "QUEUED",
+    "PLANNING",
+    "AWAITING_PLAN_APPROVAL",
+    "AWAITING_USER_FEEDBACK",
+    "IN_PROGRESS",
+    "PAUSED",
+    "FAILED",
+    "COMPLETED",
+)
+ACTIVITY_KINDS = (
+    "planGenerated",
+    "planApproved",
+    "userMessaged",
+    "agentMessaged",
+    "progressUpdated",
+    "sessionCompleted",
+    "sessionFailed",
+)
+SessionHealth = Literal[
+    "working",
+    "asking",
+    "plan_ready",
+    "silent",
+    "stuck",
+    "paused",
+    "done",
+    "failed",
+    "revived",
+    "unknown",
+]
 
 
 class Marker(Value):
@@ -28,6 +62,7 @@ class Source(Value):
     repo: str
     default_branch: str | None = None
     branches: tuple[str, ...] = ()
+    branches_left_out: int = Field(default=0, description="branches that are not shown")
     private: bool | None = None
 
 
@@ -63,50 +98,150 @@ class Session(Value):
 
 
 class Activity(Value):
-    """One entry of a session's history; `kind` is the event field's name, or `none`."""
+    """One entry of a session's history, without its bulk."""
 
     id: str
-    at: AwareDatetime
-    kind: str
+    at: AwareDatetime | None = Field(default=None, description="None: Jules did not say")
+    kind: str = Field(description="name of the event, or `none` for one without")
     originator: str | None = None
     text: str = ""
+    left_out: int = Field(default=0, description="characters of the text that are not shown")
     plan_steps: tuple[str, ...] = ()
     has_change_set: bool = False
+    artifacts: tuple[str, ...] = Field(default=(), description="what jules_get_activity would add")
 
 
 class Sources(Page):
     """Connected repositories."""
 
     sources: tuple[Source, ...]
+    left_out: int = Field(default=0, description="sources that fit and are not shown")
+
+
+class SourceDetail(Page):
+    """One connected repository."""
+
+    source: Source
 
 
 class Sessions(Page):
     """Sessions, newest first."""
 
     sessions: tuple[Session, ...]
+    since: AwareDatetime | None = Field(
+        default=None, description="older sessions were not looked at; None: all were"
+    )
+
+
+class Question(Value):
+    """What a session last asked."""
+
+    activity_id: str
+    text: str
 
 
 class SessionDetail(Page):
-    """One session."""
+    """One session: how it is, by what evidence, and what to do next."""
 
     session: Session
+    health: SessionHealth
+    evidence: str
+    next_step: str
+    needs_somebody: bool = Field(description="nothing more will happen by itself")
+    plan_steps: tuple[str, ...] = Field(default=(), description="of its latest session plan")
+    last_words: str = Field(default="", description="the agent's last text, cut to 2,000")
+    last_agent_at: AwareDatetime | None = None
+    question: Question | None = Field(default=None, description="asked and not answered yet")
+    activities: int = Field(default=0, description="how many there are")
+
+
+class Waited(SessionDetail):
+    """How a session was when waiting ended."""
+
+    timed_out: bool
+    waited_seconds: float
 
 
 class Activities(Page):
     """Activities, oldest first, texts cut to 2,000 characters."""
 
     activities: tuple[Activity, ...]
+    left_out: int = Field(default=0, description="earlier ones that fit and are not shown")
+    resume_cursor: str | None = Field(
+        default=None, description="as `cursor`, later: only what has come since; None: no end yet"
+    )
+
+
+class Command(Value):
+    """A command that a session ran."""
+
+    command: str
+    output: str
+    exit_code: int | None = None
+    left_out: int = Field(default=0, description="characters of the output that are not shown")
+
+
+class Image(Value):
+    """An image that a session made; shown beside the text where `shown`."""
+
+    mime_type: str
+    size_bytes: int
+    shown: bool
+
+
+class FileChange(Value):
+    """One file of a diff."""
+
+    path: str
+    added: int
+    removed: int
+
+
+class Patch(Value):
+    """A unified diff with its stat, whole files first come first shown, under a cap."""
+
+    base_commit: str | None = None
+    suggested_message: str = ""
+    files: tuple[FileChange, ...]
+    files_left_out: int = Field(default=0, description="files of the stat that are not listed")
+    added: int
+    removed: int
+    characters: int = Field(description="length of the whole diff")
+    diff: str
+    left_out: str = Field(default="", description="what of the diff is not shown; empty: nothing")
+
+
+class ActivityDetail(Page):
+    """Everything of one activity; its images stand beside the text."""
+
+    activity: Activity
+    patch: Patch | None = None
+    commands: tuple[Command, ...] = ()
+    images: tuple[Image, ...] = ()
+    left_out: int = Field(default=0, description="commands and files that are not listed")
+
+
+class SessionPatch(Page):
+    """The final diff of a session; `patch` None: it has left none."""
+
+    session_id: str
+    repo: str | None
+    found_in: str = Field(description="`outputs`, the id of an activity, or `nowhere`")
+    patch: Patch | None
 
 
 class Started(Value):
-    """A started session, or what happened to it before."""
+    """A started session, what happened to it before, or what would be sent (`dry_run`)."""
 
-    session_id: str
+    session_id: str = Field(description="empty for a dry run")
     url: str
     title: str
     already: bool
     task_key: str
     attempt: int
+    marker: Marker | None = None
+    remaining: int | None = Field(default=None, description="units free after this start")
+    dry_run: bool = False
 
 
 class Acted(Value):

@@ -60,6 +60,7 @@ class BudgetTools:
             chain_head=head,
             requests=dict(sorted(services.transport.requests.items())),
             switched_off={},
+            unknown=services.jules.unknown.words,
         )
         return answer(_sentence(found), found)
 
@@ -171,4 +172,9 @@ def _sentence(found: Budget) -> str:
         text += f"; a new ledger: no session before {found.settles_at:%H:%M} UTC"
     if found.paused:
         text += f"; PAUSED: {found.paused}"
+    if found.unknown:
+        words = ", ".join(found.unknown[:5])
+        text += (
+            f"; Jules said {len(found.unknown)} words that nobody here knows, among them: {words}"
+        )
     return text

@@ -6,6 +6,8 @@ from typing import ParamSpec
 
 from mcp_types import CallToolResult
 
+from mcp_server.clients import jules_names
+from mcp_server.errors import BadArgument
 from mcp_server.guard.origins import NOWHERE
 from mcp_server.services import Services
 
@@ -20,9 +22,10 @@ def keeping_apart(
     @functools.wraps(tool)
     async def wrapped(*args: P.args, **kwargs: P.kwargs) -> CallToolResult:
         repo, session_id = kwargs.get("repo"), kwargs.get("session_id")
-        place = repo if isinstance(repo, str) else None
+        place = _named(jules_names.repo, repo) if isinstance(repo, str) else None
         if isinstance(session_id, str):
-            place = services.ledger.repo_of_session(session_id) or NOWHERE
+            name = _named(jules_names.session_id, session_id)
+            place = services.ledger.repo_of_session(name) or NOWHERE
         if sends:
             services.origins.check(kwargs, place)
         result = await tool(*args, **kwargs)
@@ -30,3 +33,11 @@ def keeping_apart(
         return result
 
     return wrapped
+
+
+def _named(read: Callable[[str], str], text: str) -> str:
+    """Return the true form of a name; what is no name is the tool's to refuse."""
+    try:
+        return read(text)
+    except BadArgument:
+        return text

@@ -20,7 +20,7 @@ from mcp_server.models import (
 )
 from mcp_server.perform import perform, settle_done
 from mcp_server.services import Services
-from mcp_server.tools.jules import MaxAge, Repo
+from mcp_server.tools.jules_arguments import MaxAge, Repo
 from mcp_server.tools.result import answer
 
 MOST_REPOSITORIES = 200

@@ -6,10 +6,10 @@ Exceptions would be masked by the SDK (facts/mcp-stack.md 1, trap 1), so each to
 
 import functools
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, ParamSpec, cast
 
-from mcp_types import CallToolResult, TextContent
+from mcp_types import CallToolResult, ImageContent, TextContent
 
 from mcp_server.errors import Ambiguous, FactoryError, Refused, Unavailable
 from mcp_server.guard.redact import Redactor
@@ -30,10 +30,10 @@ _NEXT = {
 }
 
 
-def answer(text: str, value: Value) -> CallToolResult:
-    """Return `text` for a reader and `value` for a program, once each."""
+def answer(text: str, value: Value, images: Sequence[ImageContent] = ()) -> CallToolResult:
+    """Return `text` for a reader and `value` for a program, once each, and images beside them."""
     return CallToolResult(
-        content=[TextContent(type="text", text=text)],
+        content=[TextContent(type="text", text=text), *images],
         structured_content=value.model_dump(mode="json"),
     )
 
@@ -71,10 +71,18 @@ def _masked(redactor: Redactor, given: object) -> object:
 
 
 def _clean(redactor: Redactor, result: CallToolResult) -> CallToolResult:
-    """Mask secrets that other people's words brought along; rare, so looked for in one pass."""
-    text = result.model_dump_json()
+    """Mask secrets that other people's words brought along; rare, so looked for in one pass.
+
+    Images are left as they are: their bytes are no text, and a chance match would spoil them.
+    """
+    images = [block for block in result.content if isinstance(block, ImageContent)]
+    others = [block for block in result.content if not isinstance(block, ImageContent)]
+    text = result.model_copy(update={"content": others}).model_dump_json()
     clean = redactor.text(text)
-    return result if clean == text else CallToolResult.model_validate_json(clean)
+    if clean == text:
+        return result
+    masked = CallToolResult.model_validate_json(clean)
+    return masked.model_copy(update={"content": [*masked.content, *images]})
 
 
 def _error(redactor: Redactor, error: FactoryError) -> CallToolResult:

@@ -1,0 +1,116 @@
+"""What sessions did, kept light and read on: one request for a session that changed, else none."""
+
+from collections.abc import Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+
+from mcp_server.clients.jules import NEW_FOR, JulesClient
+from mcp_server.clients.jules_cursor import Cursor
+from mcp_server.clock import Clock
+from mcp_server.errors import NotFound
+from mcp_server.insight.watching import Signs, read_signs
+from mcp_server.models import Activity, Session
+
+# Per session, and how many sessions: more than are watched at once.
+MOST_ACTIVITIES = 200
+MOST_SESSIONS = 150
+MOST_TEXT = 2_000
+# That `updateTime` moves with every activity is measured, not promised (facts/jules-api.md 2.1).
+STALE_AFTER_SECONDS = 900.0
+_NO_TIME = datetime.min.replace(tzinfo=UTC)
+
+
+@dataclass(frozen=True, kw_only=True)
+class History:
+    """The last activities, oldest first, texts cut; of how many; and what all of them show."""
+
+    activities: tuple[Activity, ...] = ()
+    total: int = 0
+    signs: Signs = field(default_factory=Signs)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Kept:
+    history: History
+    cursor: Cursor
+    updated_at: datetime
+    read_at: float
+
+
+class Histories:
+    """Reads the activities of sessions through `jules`, and no more of them than is new."""
+
+    def __init__(self, jules: JulesClient, clock: Clock) -> None:
+        self._jules = jules
+        self._clock = clock
+        self._kept: dict[str, _Kept] = {}
+
+    async def of(self, session: Session) -> History:
+        """Return the history of a session as it has just been read.
+
+        No request while its `updated_at` is the one of the last reading, for 15 minutes at most.
+        """
+        kept = self._kept.get(session.id)
+        if kept is None or self._is_old(kept, session):
+            kept = await self._read_on(session, kept)
+        self._kept.pop(session.id, None)
+        self._kept[session.id] = kept
+        while len(self._kept) > MOST_SESSIONS:
+            del self._kept[next(iter(self._kept))]
+        return kept.history
+
+    def _is_old(self, kept: _Kept, session: Session) -> bool:
+        age = self._clock.elapsed() - kept.read_at
+        # A listing may be older than what was read by id: that is no change.
+        return session.updated_at > kept.updated_at or age >= STALE_AFTER_SECONDS
+
+    async def _read_on(self, session: Session, kept: _Kept | None) -> _Kept:
+        started = self._clock.elapsed()
+        cursor = kept.cursor if kept else Cursor()
+        history = kept.history if kept else History()
+        fresh = cursor.fresh(await self._listed(session, cursor))
+        return _Kept(
+            history=_with(history, fresh) if fresh else history,
+            cursor=cursor.past(fresh),
+            updated_at=session.updated_at,
+            read_at=started,
+        )
+
+    async def _listed(self, session: Session, cursor: Cursor) -> Sequence[Activity]:
+        try:
+            async with aclosing(self._jules.activities(session.id, after=cursor.since)) as listed:
+                return [cut(one, MOST_TEXT) async for one in listed]
+        except NotFound:
+            # Its activities show a little later than itself (facts 5.3).
+            if self._clock.now() - session.created_at >= NEW_FOR:
+                raise
+            return ()
+
+
+def cut(activity: Activity, most: int) -> Activity:
+    """Return an activity whose text has at most `most` characters, saying what is left out."""
+    over = len(activity.text) - most
+    if over <= 0:
+        return activity
+    return activity.model_copy(update={"text": activity.text[:most], "left_out": over})
+
+
+def in_order(activities: Sequence[Activity]) -> list[Activity]:
+    """Return activities oldest first, those of one moment as they came, those of none first."""
+    return sorted(activities, key=lambda one: one.at or _NO_TIME)
+
+
+def _with(history: History, fresh: Sequence[Activity]) -> History:
+    known = in_order([*history.activities, *fresh])
+    signs = read_signs(known)
+    # What was said once, before all that is kept, still stands.
+    return History(
+        activities=tuple(known[-MOST_ACTIVITIES:]),
+        total=history.total + len(fresh),
+        signs=replace(
+            signs,
+            plan_steps=signs.plan_steps or history.signs.plan_steps,
+            change_set_in=signs.change_set_in or history.signs.change_set_in,
+        ),
+    )

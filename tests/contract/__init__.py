@@ -1,0 +1,1 @@
+"""The same cases against the sandbox and against the real service."""

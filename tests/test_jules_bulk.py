@@ -1,0 +1,162 @@
+"""Whatever Jules sends, an answer stays small: diffs, pictures, words without end; and patches."""
+
+import base64
+import json
+from typing import Any
+
+import pytest
+
+from agent.tools import text_of
+from agent.wiring import SANDBOX_JULES_KEY
+from mcp_server.models import ActivityDetail
+from mcp_server.tools import jules_reading
+from tests.agent_cases import Answer
+from tests.jules_cases import ID, NOW, Chat, activity, at_fake, one, when
+
+
+def size(told: Answer) -> int:
+    """Return how much an answer is, text and structured content together."""
+    return len(told.text) + len(json.dumps(told.content))
+
+
+def diff(*sizes: int) -> str:
+    """Return a diff that adds a file of so many lines of a hundred characters, for each."""
+    return "".join(
+        f"diff --git a/f{nth} b/f{nth}\nnew file mode 100644\n--- /dev/null\n+++ b/f{nth}\n"
+        f"@@ -0,0 +1,{lines} @@\n" + f"+{'x' * 98}\n" * lines
+        for nth, lines in enumerate(sizes)
+    )
+
+
+def change_set(text: str) -> dict[str, object]:
+    return {
+        "changeSet": {
+            "source": "sources/github/owner/tool",
+            "gitPatch": {
+                "unidiffPatch": text,
+                "baseCommitId": "b" * 40,
+                "suggestedCommitMessage": "Do it",
+            },
+        }
+    }
+
+
+def test_whatever_jules_sends_an_answer_stays_small_and_says_what_is_left_out():
+    """Issue 5, item 4: 5,000 activities, a diff of 20 MB, a picture of 2 MB, words without end."""
+    long = "word " * 400_000
+    bulk = [
+        change_set(diff(200_000, 3)),
+        {"media": {"mimeType": "image/png", "data": base64.b64encode(b"x" * 2_000_000).decode()}},
+        {"bashOutput": {"command": "make " * 9_000, "output": long}},
+    ]
+    plan = activity(0, planGenerated={"plan": {"steps": [{"title": "Look"}]}})
+    account = one("IN_PROGRESS", plan, *(activity(n) for n in range(1, 5_000)), title=long)
+    last = activity(5_000, agentMessaged={"agentMessage": long}, artifacts=bulk)
+    name = str(last["id"])
+
+    async def play(chat: Chat) -> dict[str, Answer]:
+        await chat.ask("jules_list_activities", session_id=ID)
+        account.activities[ID].append(last)
+        account.sessions[0]["updateTime"] = when(NOW)
+        return {
+            "session": await chat.call("jules_get_session", session_id=ID),
+            "last": await chat.call("jules_list_activities", session_id=ID),
+            "after": await chat.call("jules_list_activities", session_id=ID, after=when(NOW)),
+            "one": await chat.call("jules_get_activity", session_id=ID, activity_id=name),
+            "patch": await chat.call("jules_get_patch", session_id=ID),
+            "file": await chat.call(
+                "jules_get_patch", session_id=ID, path="f0", characters=200_000
+            ),
+            "list": await chat.call("jules_list_sessions"),
+        }
+
+    told = at_fake(account, play)
+    assert {name: one.is_error for name, one in told.items()} == dict.fromkeys(told, False)
+    assert {name: size(one) for name, one in told.items() if size(one) > 130_000} == {
+        "file": size(told["file"])
+    }
+    assert size(told["file"]) < 500_000
+    shown = told["last"].content
+    assert (len(shown["activities"]), shown["left_out"]) == (20, 4981)
+    assert shown["activities"][-1]["left_out"] == len(long) - 2_000
+    assert told["session"].content["activities"] == 5_001
+    assert told["session"].content["plan_steps"] == ["Look"]
+    assert told["patch"].content["patch"]["left_out"] == "1 files do not fit: f0"
+    assert [item["path"] for item in told["patch"].content["patch"]["files"]] == ["f0", "f1"]
+    assert told["patch"].content["patch"]["added"] == 200_003
+    assert "characters of f0" in told["file"].content["patch"]["left_out"]
+    assert told["one"].content["images"][0]["shown"] is False
+    assert told["one"].content["commands"][0]["left_out"] > 0
+
+
+def test_images_come_as_images():
+    """INTERFACE.md: as MCP images, capped; what is none is named and not shown.
+
+    They stay where the words beside them had to be masked.
+    """
+    pictures = [b"\x89PNG one", b"two", b"three", b"four", b"five", b"x" * 600_001]
+    media: list[dict[str, object]] = [
+        {"media": {"mimeType": "image/png", "data": base64.b64encode(one).decode()}}
+        for one in pictures
+    ]
+    text = base64.b64encode(b"<svg/>").decode()
+    media.insert(1, {"media": {"mimeType": "image/svg+xml", "data": text}})
+    told = activity(1, description=f"key {SANDBOX_JULES_KEY}", artifacts=media)
+    account = one("COMPLETED", told)
+
+    async def play(chat: Chat) -> tuple[list[bytes], list[bool]]:
+        given = {"session_id": ID, "activity_id": f"{1:032x}"}
+        result = await chat.client.call_tool("jules_get_activity", given)
+        images = [block for block in result.content if block.type == "image"]
+        assert "key ***" in text_of(result)
+        assert {block.mime_type for block in images} == {"image/png"}
+        told = ActivityDetail.model_validate(result.structured_content).images
+        return [base64.b64decode(block.data) for block in images], [one.shown for one in told]
+
+    shown, flags = at_fake(account, play)
+    assert shown == pictures[: jules_reading.MOST_IMAGES]
+    assert flags == [True, False, True, True, True, False, False]
+
+
+OUTPUT = [change_set(diff(1)), change_set(diff(1, 2))]
+LATER = activity(7, artifacts=[change_set(diff(1)), change_set(diff(4))])
+# outputs, activities → where the diff was found, and what it adds to which files.
+PATCHES: dict[str, tuple[list[Any], list[Any], str, dict[str, int] | None]] = {
+    "the last of the outputs": (OUTPUT, [LATER], "outputs", {"f0": 1, "f1": 2}),
+    "no outputs": ([], [activity(1), LATER, activity(9)], f"{7:032x}", {"f0": 4}),
+    "nothing": ([], [activity(1)], "nowhere", None),
+    "a diff that is none": ([change_set("no diff")], [], "outputs", {}),
+}
+
+
+@pytest.mark.parametrize(("outputs", "did", "found_in", "adds"), PATCHES.values(), ids=PATCHES)
+def test_the_patch_is_the_last_change_set_wherever_it_is(
+    outputs: list[Any], did: list[Any], found_in: str, adds: dict[str, int] | None
+):
+    """Facts 2.4 and 2.5: outputs are often empty, and the last change set is the whole diff."""
+    account = one("COMPLETED", *did, outputs=outputs)
+
+    async def play(chat: Chat) -> dict[str, Any]:
+        return await chat.ask("jules_get_patch", session_id=f"sessions/{ID}")
+
+    told = at_fake(account, play)
+    assert told["found_in"] == found_in
+    patch = told["patch"]
+    assert (patch and {item["path"]: item["added"] for item in patch["files"]}) == adds
+    if adds:
+        assert (patch["base_commit"], patch["suggested_message"]) == ("b" * 40, "Do it")
+        assert patch["diff"].count("\n+") == sum(adds.values()) + len(adds)
+
+
+def test_one_file_of_a_patch_can_be_asked_for():
+    """What did not fit; and a file that is not in it is an error that names those that are."""
+    account = one("COMPLETED", outputs=[change_set(diff(300, 2))])
+
+    async def play(chat: Chat) -> tuple[dict[str, Any], Answer]:
+        shown = await chat.ask("jules_get_patch", session_id=ID, path="f0", characters=100_000)
+        return shown["patch"], await chat.call("jules_get_patch", session_id=ID, path="f9")
+
+    patch, wrong = at_fake(account, play)
+    assert (patch["diff"], patch["left_out"]) == (diff(300), "")
+    assert wrong.refusal == ("bad_argument", None)
+    assert "f0, f1" in wrong.text

@@ -1,0 +1,188 @@
+"""Waiting for a session, and watching many: few requests, and an end to every wait."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import httpx2
+import pytest
+
+from agent.look import Watch
+from agent.tools import Tools
+from tests.agent_cases import PULL_URL
+from tests.jules_cases import (
+    ID,
+    NOW,
+    Chat,
+    FakeJules,
+    activity,
+    at_fake,
+    one,
+    refusal,
+    session,
+    when,
+)
+
+Change = Callable[[FakeJules], None]
+
+
+def turn(state: str, **more: object) -> Change:
+    """Return a change of the session's state."""
+
+    def change(fake: FakeJules) -> None:
+        fake.sessions[0].update({"state": state, "updateTime": when(NOW), **more})
+
+    return change
+
+
+# What happens after a minute; the word that ends the waiting, and after how many seconds.
+ENDINGS: dict[str, tuple[Change, str]] = {
+    "it asks": (turn("AWAITING_USER_FEEDBACK"), "asking"),
+    "its plan waits": (turn("AWAITING_PLAN_APPROVAL"), "plan_ready"),
+    "it ends": (turn("COMPLETED", outputs=[{"pullRequest": {"url": PULL_URL}}]), "done"),
+    "it fails": (turn("FAILED"), "failed"),
+    "it pauses": (turn("PAUSED"), "paused"),
+    "it is archived": (turn("IN_PROGRESS", archived=True), "working"),
+    "it says a new word": (turn("ASLEEP"), "unknown"),
+}
+
+
+@pytest.mark.parametrize(("change", "word"), ENDINGS.values(), ids=ENDINGS)
+def test_waiting_ends_at_the_first_state_that_needs_somebody(change: Change, word: str):
+    """Facts 1.4: a loop keyed on COMPLETED and FAILED would never end."""
+    account = one("IN_PROGRESS", activity(1, at=NOW))
+
+    def later(request: httpx2.Request) -> None:
+        del request
+        if account.clock is not None and account.clock.now() >= NOW + timedelta(minutes=1):
+            change(account)
+
+    account.before = later
+
+    async def play(chat: Chat) -> tuple[dict[str, Any], list[str | None]]:
+        said: list[str | None] = []
+
+        async def hear(progress: float, total: float | None, message: str | None) -> None:
+            del progress, total
+            said.append(message)
+
+        result = await chat.client.call_tool(
+            "jules_wait", {"session_id": ID, "timeout_seconds": 600}, progress_callback=hear
+        )
+        assert not result.is_error
+        return result.structured_content or {}, said
+
+    told, said = at_fake(account, play)
+    assert (told["health"], told["timed_out"], told["needs_somebody"]) == (word, False, True)
+    assert 60 <= told["waited_seconds"] <= 90
+    # After 5, 12.5, 23.75, 40.625 and 65.9 s; the session alone is read, as nothing was written.
+    assert account.asked.count(f"/sessions/{ID}") == 6
+    assert account.count("/activities") <= 2
+    assert len(said) == 5
+    assert all(message and message.startswith("working") for message in said)
+
+
+def test_waiting_notices_silence_and_gives_up_in_time():
+    """Fifteen minutes without a word of the agent; a time-out is no error."""
+    account = one("IN_PROGRESS", activity(1, at=NOW))
+
+    async def play(chat: Chat) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
+        short = await chat.ask("jules_wait", session_id=ID, timeout_seconds=10)
+        at_once = await chat.ask("jules_wait", session_id=ID, until=["working"])
+        return short, at_once, await chat.ask("jules_wait", session_id=ID, timeout_seconds=3600)
+
+    short, at_once, long = at_fake(account, play)
+    assert (short["timed_out"], short["waited_seconds"]) == (True, 10)
+    assert (at_once["timed_out"], at_once["waited_seconds"]) == (False, 0)
+    assert (long["health"], long["timed_out"]) == ("silent", False)
+    assert 890 <= long["waited_seconds"] + short["waited_seconds"] <= 930
+
+
+def test_waiting_outlasts_a_service_that_says_later():
+    """429 waits (facts 5.3); what was seen before stands until it answers again."""
+    account = one("IN_PROGRESS", activity(1, at=NOW))
+
+    def busy(request: httpx2.Request) -> httpx2.Response | None:
+        del request
+        minute = (account.clock.now() - NOW) if account.clock else timedelta()
+        if timedelta(seconds=3) < minute < timedelta(minutes=2):
+            return httpx2.Response(429, json=refusal(429, "RESOURCE_EXHAUSTED"))
+        if minute >= timedelta(minutes=2):
+            account.sessions[0]["state"] = "COMPLETED"
+        return None
+
+    account.before = busy
+
+    async def play(chat: Chat) -> dict[str, Any]:
+        return await chat.ask("jules_wait", session_id=ID, timeout_seconds=300)
+
+    told = at_fake(account, play)
+    assert (told["health"], told["timed_out"]) == ("done", False)
+
+
+def test_a_hundred_sessions_are_watched_by_lists_not_by_polls():
+    """Issue 5, item 3: activities are read for those that changed, once each."""
+    made = when(NOW - timedelta(minutes=30))
+    account = FakeJules(
+        sessions=[session(n, "IN_PROGRESS", createTime=made, updateTime=made) for n in range(100)]
+    )
+    names = [str(item["id"]) for item in account.sessions]
+    account.activities = {name: [activity(1, at=NOW)] for name in names}
+
+    async def look(chat: Chat, watcher: Watch) -> int:
+        before = len(account.asked)
+        looked = await watcher.look()
+        for name in names:
+            told = await chat.ask("jules_list_activities", session_id=name)
+            assert len(told["activities"]) == len(account.activities[name])
+        assert looked.budget.concurrent == 100
+        return len(account.asked) - before
+
+    async def play(chat: Chat) -> list[int]:
+        watcher = Watch(Tools(chat.client), chat.clock)
+        requests = [await look(chat, watcher)]
+        await chat.wait(minutes=1)
+        requests.append(await look(chat, watcher))
+        await chat.wait(minutes=1)
+        for item in account.sessions[:7]:
+            item["updateTime"] = when(chat.clock.now())
+            account.activities[str(item["id"])].append(activity(2, at=chat.clock.now()))
+        requests.append(await look(chat, watcher))
+        return requests
+
+    # A page of exactly a hundred says with its token whether there is another.
+    assert at_fake(account, play) == [1 + 100, 1, 1 + 7]
+
+
+def test_a_session_just_made_has_no_activities_yet():
+    """Facts 5.3: 404 for a while after the create is no error, for an old session it is one."""
+    new, old = when(NOW), when(NOW - timedelta(hours=1))
+
+    async def play(chat: Chat) -> tuple[str, int, float]:
+        told = await chat.ask("jules_get_session", session_id=ID)
+        return told["health"], told["activities"], (chat.clock.now() - NOW).total_seconds()
+
+    without = FakeJules(sessions=[session(1, "PLANNING", createTime=new)])
+    assert at_fake(without, play) == ("working", 0, 15)
+    without = FakeJules(sessions=[session(1, "PLANNING", createTime=old)])
+
+    async def refused(chat: Chat) -> tuple[str, str | None]:
+        return (await chat.call("jules_get_session", session_id=ID)).refusal
+
+    assert at_fake(without, refused) == ("not_found", None)
+
+
+def test_what_does_not_say_that_it_changed_is_looked_at_every_quarter_of_an_hour():
+    """That `updateTime` moves with every activity is measured, not promised."""
+    account = one("IN_PROGRESS", activity(1, at=NOW))
+
+    async def play(chat: Chat) -> list[int]:
+        seen: list[int] = []
+        for number in range(2, 5):
+            told = await chat.ask("jules_get_session", session_id=ID)
+            seen.append(told["activities"])
+            account.activities[ID].append(activity(number, at=chat.clock.now()))
+            await chat.wait(minutes=10)
+        return seen
+
+    assert at_fake(account, play) == [1, 1, 3]
