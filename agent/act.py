@@ -4,10 +4,14 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime
 
 from agent.lifecycle import Action, Progress
-from agent.tools import Tools
-from mcp_server.models import Acted, CreatedRepository, Merged, Started, Updated
+from agent.tools import ToolFailed, Tools
+from mcp_server.models import Acted, CheckLogs, CreatedRepository, Merged, Started, Updated
 
 Changes = dict[str, object]
+# Of all failed jobs together; the prompt quotes no more.
+MOST_OF_LOGS = 6_000
+# Why logs may be out of reach: the session can still look for itself.
+_OUT_OF_REACH = frozenset({"refused", "not_found", "unavailable", "unreadable"})
 
 
 class Actor:
@@ -92,8 +96,25 @@ class Actor:
         return {"continued": True, "spoke_at": now}
 
     async def _fix_ci(self, progress: Progress, action: Action, now: datetime) -> Changes:
-        variables = {"failing_checks": action.text, "log_excerpt": "(see the checks' own logs)"}
+        logs = await self._failed_logs(progress)
+        variables = {"failing_checks": action.text, "log_excerpt": logs}
         return await self._ask_fix(progress, action, now, variables)
+
+    async def _failed_logs(self, progress: Progress) -> str:
+        """Return what the failed jobs' logs end with, other people's words; or why there is none.
+
+        Reading them is a help and no duty: the session has its own way to them.
+        """
+        try:
+            found = await self._tools.call("github_check_logs", CheckLogs, **_pull(progress))
+        except ToolFailed as error:
+            if error.code not in _OUT_OF_REACH:
+                raise
+            return f"(see the checks' own logs; here they are {error.code})"
+        read = [job for job in found.jobs if job.log]
+        room = MOST_OF_LOGS // max(1, len(read)) - 200
+        parts = [f"{job.workflow} / {job.job}:\n{(job.log or '')[-room:]}" for job in read]
+        return "\n\n".join(parts) or "(see the checks' own logs)"
 
     async def _fix_conflict(self, progress: Progress, action: Action, now: datetime) -> Changes:
         return await self._ask_fix(progress, action, now, {"base_branch": "the default branch"})

@@ -52,10 +52,15 @@ def beside_reports(
 
 
 def read_report(path: Path) -> Report:
-    """Read a `report.json`; raises `BadArgument` when it is none."""
+    """Read a `report.json`; raises `BadArgument` when it is none, or kept no head."""
     try:
-        return Report.model_validate_json(path.read_bytes())
+        found = Report.model_validate_json(path.read_bytes())
     except OSError as error:
         raise BadArgument(f"--report {path}: {error.strerror}") from error
     except ValidationError as error:
         raise BadArgument(f"--report {path} is no report.json of this version") from error
+    if found.allowance.chain_events is None:
+        raise BadArgument(
+            f"--report {path} does not say where the record ended: nothing to compare"
+        )
+    return found

@@ -1,7 +1,7 @@
 """What is known of the Jules and GitHub account now: read once, shared, with its age."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Container
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Generic, TypeVar
@@ -54,6 +54,14 @@ class _Shared(Generic[T]):
         self._kept = None
 
 
+@dataclass(frozen=True, kw_only=True)
+class Expected:
+    """The checks that a base branch runs, and for which heads they were read."""
+
+    names: frozenset[str]
+    read_for: frozenset[str]
+
+
 class Account:
     """The account's sessions, sources and repositories; every read settles what it proves."""
 
@@ -74,7 +82,7 @@ class Account:
         self.observations: dict[tuple[str, int], Observation] = {}
         self.heads: dict[tuple[str, int], tuple[str, datetime]] = {}
         self.files: dict[tuple[str, int], tuple[str, tuple[ChangedFile, ...]]] = {}
-        self.expected: dict[tuple[str, str], frozenset[str]] = {}
+        self.expected: dict[tuple[str, str], Expected] = {}
         self.health: dict[str, tuple[Repository, Health]] = {}
 
     async def login(self) -> str:
@@ -92,6 +100,10 @@ class Account:
         listing = self._sessions.peek(max_age)
         found = listing.sessions if listing else ()
         return next((session for session in found if session.id == session_id), None)
+
+    async def session(self, session_id: str) -> Session:
+        """Return one session, read just now; raises `NotFound`."""
+        return disown(await self._jules.get_session(session_id), self._ledger.disowned())
 
     async def sources(self, *, max_age: float) -> tuple[Source, ...]:
         """Return all sources."""
@@ -141,6 +153,8 @@ class Account:
         oldest = min((ticket.held_at for ticket in starting), default=None)
         listing = await self._jules.list_sessions(back_to=oldest)
         self.learnt += reconcile_sessions(self._ledger, listing)
+        twins = self._ledger.disowned()
+        listing.sessions = tuple(disown(one, twins) for one in listing.sessions)
         return listing
 
     async def _read_repositories(self) -> tuple[tuple[Repository, ...], RepositoryListing]:
@@ -148,3 +162,11 @@ class Account:
         self.learnt += reconcile_repositories(self._ledger, listing)
         self._public = frozenset(one.repo for one in found if not one.private)
         return found, listing
+
+
+def disown(session: Session, twins: Container[str]) -> Session:
+    """Return the session; one of `twins` carries a marker that another was given: it is void."""
+    tag = session.marker
+    if tag is None or session.id not in twins:
+        return session
+    return session.model_copy(update={"marker": tag.model_copy(update={"valid": False})})

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from mcp_server.account import Expected
 from mcp_server.errors import NotFound, Refused, Unavailable, Unreadable
 from mcp_server.guard.gate import GateEvidence, Observation, judge_checks
 from mcp_server.insight.health import RepositoryFacts, score
@@ -17,7 +18,7 @@ async def read_pull(services: Services, repo: str, number: int) -> GateEvidence:
     now = services.clock.now()
     key = (repo, number)
     checks = await _checks(services, repo, pull.head_sha)
-    expected = await _expected(services, repo, pull.base_ref)
+    expected = await _expected(services, repo, pull.base_ref, pull.head_sha)
     state = judge_checks(checks, expected)
     earlier = services.account.observations.get(key)
     if earlier is None or earlier.sha != pull.head_sha or earlier.checks != state:
@@ -118,15 +119,23 @@ async def _checks(services: Services, repo: str, ref: str) -> tuple[Check, ...] 
         return None
 
 
-async def _expected(services: Services, repo: str, branch: str) -> frozenset[str]:
-    """Return the names that ran on the base branch: what a pull request must repeat."""
-    kept = services.account.expected.get((repo, branch))
-    if kept is None:
-        checks = await _checks(services, repo, branch)
-        kept = frozenset(check.name for check in checks or ())
-        if kept:
-            services.account.expected[(repo, branch)] = kept
-    return kept
+async def _expected(services: Services, repo: str, branch: str, head: str) -> frozenset[str]:
+    """Return the names that ran on the base branch: what a pull request must repeat.
+
+    Read once for every head that is judged. A base that was pushed a moment ago shows some of its
+    checks only: what it showed before is expected still, until all that there are have finished.
+    """
+    known = services.account.expected.get((repo, branch))
+    if known is not None and head in known.read_for:
+        return known.names
+    checks = await _checks(services, repo, branch)
+    names = frozenset(check.name for check in checks or ())
+    if known is not None and judge_checks(checks, frozenset()) not in ("GREEN", "FAILED"):
+        names |= known.names
+    read_for = (known.read_for if known else frozenset[str]()) | {head}
+    if names:
+        services.account.expected[(repo, branch)] = Expected(names=names, read_for=read_for)
+    return names
 
 
 async def _files(

@@ -14,6 +14,8 @@ from mcp_server.services import Services
 # A lost send is read back; after this long without an effect, none comes any more.
 SETTLED_AFTER = timedelta(minutes=10)
 MOST_TRIES = 5
+# How often one thing may be done, undone by somebody, and done again.
+MOST_ROUNDS = 9
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,6 +62,23 @@ async def perform(
     raise Refused(
         f"{prepared.kind} for {purpose}: {MOST_TRIES} tries came to nothing", limit="tries"
     )
+
+
+def new_purpose(services: Services, kind: str, purpose: str) -> str:
+    """Return the purpose of the round that is on: what was done before has been undone since.
+
+    For what can be undone; the caller has seen whether it is done now.
+
+    Raises:
+        Refused: it was done and undone too often.
+    """
+    for number in range(MOST_ROUNDS):
+        current = f"{purpose}.{number}" if number else purpose
+        keys = (f"{current}#{nth}" for nth in range(1, MOST_TRIES + 1))
+        tickets = [services.ledger.find(kind, key) for key in keys]
+        if not any(one is not None and one.state == "spent" for one in tickets):
+            return current
+    raise Refused(f"{kind} for {purpose}: done and undone {MOST_ROUNDS} times", limit="tries")
 
 
 def settle_done(services: Services, kind: str, purpose: str) -> Mapping[str, Any]:

@@ -11,6 +11,8 @@ from mcp_server.services import Services
 from mcp_server.tools.budget import BudgetTools
 from mcp_server.tools.flow import keeping_apart
 from mcp_server.tools.github import GitHubTools
+from mcp_server.tools.github_care import GitHubCare
+from mcp_server.tools.github_reading import GitHubReading
 from mcp_server.tools.jules_acting import JulesActing
 from mcp_server.tools.jules_listing import JulesListing
 from mcp_server.tools.jules_reading import JulesReading
@@ -44,6 +46,7 @@ FOR_GOOD = ToolAnnotations(
 def tools_of(services: Services) -> tuple[tuple[Tool, ToolAnnotations], ...]:
     """Return every tool with its annotations, in the order they are listed."""
     budget, github, trends = BudgetTools(services), GitHubTools(services), TrendsTools(services)
+    looking, caring = GitHubReading(services), GitHubCare(services)
     histories = Histories(services.jules, services.clock)
     listing, starting, acting = (
         JulesListing(services),
@@ -72,11 +75,17 @@ def tools_of(services: Services) -> tuple[tuple[Tool, ToolAnnotations], ...]:
         (acting.jules_unarchive_session, MUTATION),
         (acting.jules_delete_session, FOR_GOOD),
         (github.github_list_repos, READ),
+        (looking.github_get_repo, READ),
         (github.github_repo_health, READ),
+        (looking.github_list_pulls, READ),
         (github.github_get_pull, READ),
+        (looking.github_pull_files, READ),
+        (looking.github_check_logs, READ),
         (github.github_merge_pull, FOR_GOOD),
         (github.github_update_branch, MUTATION),
         (github.github_create_private_repo, MUTATION),
+        (caring.github_list_workflows, READ),
+        (caring.github_disable_workflow, MUTATION),
         (trends.trends_discover, READ),
         (trends.trends_sources, READ),
         (trends.trends_match, READ),

@@ -12,6 +12,9 @@ from pydantic import SecretStr
 from mcp_server.account import Account
 from mcp_server.clients import github as github_api
 from mcp_server.clients.github import GitHubClient
+from mcp_server.clients.github_actions import LOG_HOSTS, ActionsClient
+from mcp_server.clients.github_pulls import PullsClient
+from mcp_server.clients.github_workflows import WorkflowsClient
 from mcp_server.clients.jules import JulesClient
 from mcp_server.clients.pages import PagesClient
 from mcp_server.clock import Clock
@@ -22,7 +25,7 @@ from mcp_server.guard.ledger import Ledger
 from mcp_server.guard.origins import Origins
 from mcp_server.guard.redact import Redactor
 from mcp_server.guard.transport import GuardedTransport, Origin
-from mcp_server.settings import Settings
+from mcp_server.settings import GITHUB_URL, Settings
 from mcp_server.trends import SOURCES
 
 USER_AGENT = "daily-factory/0.1 (+https://github.com/daily-factory)"
@@ -38,6 +41,9 @@ class Services:
     transport: GuardedTransport
     jules: JulesClient
     github: GitHubClient
+    actions: ActionsClient
+    pulls: PullsClient
+    workflows: WorkflowsClient
     pages: PagesClient
     account: Account
     origins: Origins
@@ -133,6 +139,9 @@ def _over(
         transport=transport,
         jules=jules,
         github=github,
+        actions=ActionsClient(http, base=settings.github_url),
+        pulls=PullsClient(http, base=settings.github_url),
+        workflows=WorkflowsClient(http, base=settings.github_url),
         pages=PagesClient(http),
         account=account,
         origins=Origins(account.is_public),
@@ -187,8 +196,16 @@ def _origins(settings: Settings, keys: _Keys) -> tuple[Origin, ...]:
             base=settings.github_url,
             headers={**github_api.HEADERS, "authorization": f"Bearer {keys.github}"},
         ),
+        *_logs(settings),
         *(Origin(service="site", base=f"https://{host}") for host in hosts),
     )
+
+
+def _logs(settings: Settings) -> tuple[Origin, ...]:
+    """Return where GitHub keeps logs; another GitHub keeps its own elsewhere, or has none."""
+    if settings.github_url != GITHUB_URL:
+        return ()
+    return (Origin(service="log", base=f"https://{LOG_HOSTS[0]}", hosts=LOG_HOSTS[1]),)
 
 
 def _world(jules_key: str) -> str:

@@ -148,8 +148,8 @@ def _file(path: Path) -> Mapping[str, object]:
 
 def _secret(environ: Mapping[str, str], name: str) -> str | None:
     """Return a secret from the environment, or from the file that `NAME_FILE` names."""
-    if environ.get(name):
-        return environ[name]
+    if said := environ.get(name, "").strip():
+        return said
     path = environ.get(f"{name}_FILE")
     if not path:
         return None

@@ -20,8 +20,8 @@ from mcp_server.errors import LedgerUnavailable, SettingsError
 SCHEMA_VERSION = 2
 # What a person can do about damage; neither way gives anything spent back.
 WAY_OUT = (
-    "restore the file, or move it away and start anew; "
-    "the allowance is counted from Jules' list either way"
+    "move the file away and start anew: the new one settles for ten minutes and counts what Jules "
+    "lists. An older copy in its place would not know what it has started since"
 )
 BUSY_TIMEOUT_SECONDS = 10
 
@@ -42,6 +42,8 @@ ledger = sa.Table(
     sa.Column("first_listing_at", sa.Text),
     sa.Column("ready_at", sa.Text),
     sa.Column("rival_at", sa.Text),
+    sa.Column("heard_at", sa.Text),
+    sa.Column("heard_here_at", sa.Text),
     sa.Column("ceiling", sa.Integer),
     sa.Column("ceiling_running", sa.Integer),
     sa.Column("ceiling_at", sa.Text),
@@ -119,7 +121,7 @@ repositories = sa.Table(
 
 
 def open_engine(url: str) -> sa.Engine:
-    """Open the database at `url` (`sqlite:///PATH` here) and bring its schema up to date.
+    """Open the database at `url` (`sqlite:///PATH` here); a new one gets this version's tables.
 
     Raises:
         SettingsError: the URL is not one this version can use.
@@ -144,6 +146,8 @@ def open_engine(url: str) -> sa.Engine:
         _check_pages(connection, path)
         found = _tables(connection, path)
         if "ledger" not in found:
+            if any(name.startswith("ledger_") for name in found):
+                raise LedgerUnavailable(f"the ledger {path} has lost its head: {WAY_OUT}")
             if any(not name.startswith("agent_") for name in found):
                 raise LedgerUnavailable(f"{path} holds somebody else's tables: name another file")
             metadata.create_all(connection)
@@ -173,6 +177,12 @@ def _engine(url: str, path: Path) -> sa.Engine:
         connection.exec_driver_sql("BEGIN IMMEDIATE")
         with _reachable(path):
             there = _identity(path)
+        mode = connection.exec_driver_sql("PRAGMA journal_mode").scalar_one()
+        if mode != "delete":
+            raise LedgerUnavailable(
+                f"the ledger {path} was put into journal mode {mode!r} while in use: nothing was "
+                "changed; end the process that did it, then start again"
+            )
         if there != opened:
             raise LedgerUnavailable(
                 f"the ledger {path} was replaced by another file while in use: nothing was "
@@ -216,6 +226,10 @@ def _tables(connection: sa.Connection, path: Path) -> frozenset[str]:
 
 def _check_version(connection: sa.Connection, path: Path) -> None:
     version = connection.execute(sa.select(ledger.c.schema_version)).scalar_one_or_none()
+    if version is not None and not isinstance(version, int):
+        raise LedgerUnavailable(
+            f"the ledger {path} is damaged (its version is no number): {WAY_OUT}"
+        )
     if version is not None and version > SCHEMA_VERSION:
         raise LedgerUnavailable(
             f"{path} has ledger schema {version}, this version knows {SCHEMA_VERSION}: "

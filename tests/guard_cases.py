@@ -12,6 +12,7 @@ from pathlib import Path
 import httpx2
 
 from mcp_server.clients import github, jules
+from mcp_server.clients.github_actions import LOG_HOSTS
 from mcp_server.clients.jules import StartOptions
 from mcp_server.clock import Clock
 from mcp_server.guard import marker
@@ -34,6 +35,9 @@ MARKER_KEY = marker.derive_key("jules-key-of-the-tests")
 JULES = "https://jules.googleapis.com/v1alpha"
 GITHUB = "https://api.github.com"
 SITE = "https://hn.algolia.com"
+LOG = "https://productionresultssa7.blob.core.windows.net"
+UUID = "00000000-0000-4000-8000-000000000007"
+LOG_PATH = f"/actions-results/{UUID}/workflow-job-run-{UUID}/logs/job/job-logs.txt"
 JULES_KEY = "jules-key-of-the-tests"
 GITHUB_TOKEN = "github-token-of-the-tests"
 UNKNOWN = Outcome(state="unknown", evidence="ReadError")
@@ -276,6 +280,7 @@ def guard(network: httpx2.AsyncBaseTransport, tickets: Tickets, clock: Clock) ->
         origins=[
             Origin(service="jules", base=JULES, headers={"x-goog-api-key": JULES_KEY}),
             Origin(service="github", base=GITHUB, headers=_bearer()),
+            Origin(service="log", base=f"https://{LOG_HOSTS[0]}", hosts=LOG_HOSTS[1]),
             Origin(service="site", base=SITE),
         ],
         tickets=tickets,

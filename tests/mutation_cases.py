@@ -23,6 +23,7 @@ from mcp_server.guard import marker, policy
 from mcp_server.guard.tickets import Ticket
 from mcp_server.sandbox.loop import run_virtual
 from mcp_server.sandbox.mix import CALM, Size
+from mcp_server.sandbox.portfolio import SCHEDULED_YML
 from mcp_server.sandbox.repository import OWNER, Repo
 from mcp_server.sandbox.session import Order
 from mcp_server.sandbox.session import Session as WorldSession
@@ -306,6 +307,17 @@ async def _behind(desk: SpoiltDesk, n: int) -> dict[str, object]:
     return given
 
 
+async def _scheduled(desk: SpoiltDesk, n: int) -> dict[str, object]:
+    """Put a repository with a schedule that starts sessions into the world."""
+    hub = desk.world.github
+    repo = hub.create(f"old-loop{n:03}", private=True, description="Old", by_client=False)
+    files = {".github/workflows/nightly.yml": SCHEDULED_YML}
+    hub.push(repo, "main", hub.commit(repo, None, files, "Loop", OWNER))
+    desk.services.account.changed_repositories()
+    await desk.wait(minutes=1)
+    return {"repo": repo.full_name, "workflow_id": repo.id * 10}
+
+
 _NEW = "github_create_private_repo"
 JOBS: dict[str, Job] = {
     job.kind: job
@@ -328,5 +340,11 @@ JOBS: dict[str, Job] = {
         Job(kind="move_branch", tool=_NEW, about="name", make=_name),
         Job(kind="merge_pull", tool="github_merge_pull", about="head_sha", make=_green),
         Job(kind="update_branch", tool="github_update_branch", about="head_sha", make=_behind),
+        Job(
+            kind="disable_workflow",
+            tool="github_disable_workflow",
+            about="workflow_id",
+            make=_scheduled,
+        ),
     )
 }

@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable
 from typing import cast
 
-from tests.guard_cases import GITHUB, JULES, SITE
+from tests.guard_cases import GITHUB, JULES, LOG, SITE
 
 Field = Callable[[object], bool]
 
@@ -50,11 +50,13 @@ def some(field: Field, most: int = 10_000) -> Field:
 NAME = r"(?!\.\.?(?:[/?]|$))[A-Za-z0-9._-]{1,100}"
 BRANCH = rf"{NAME}(?:/{NAME})*"
 NUMBER = r"[1-9][0-9]{0,8}"
+LONG_NUMBER = r"[1-9][0-9]{0,15}"
+UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 ID = r"[A-Za-z0-9_-]{1,64}"
 WORDS = like(r"[\s\S]+")
 TEXT = like(r"[\s\S]*")
 COMMIT = like(r"[0-9a-f]{40}")
-_QUERY_NAME = "pageSize|pageToken|filter|affiliation|sort|state|per_page|page|recursive"
+_QUERY_NAME = "pageSize|pageToken|filter|affiliation|sort|state|per_page|page|recursive|head_sha"
 _PAIR = rf"(?:{_QUERY_NAME})(?:=[^&;#\s]*)?"
 QUERY = rf"(?:\?{_PAIR}(?:&{_PAIR})*)?"
 FILE = part(
@@ -86,6 +88,25 @@ LISTED: tuple[tuple[str, str, str, Field | None], ...] = (
     ("get_pull", "GET", rf"{_REPO}/pulls/{NUMBER}{QUERY}", None),
     ("list_files", "GET", rf"{_LINKED}/pulls/{NUMBER}/files{QUERY}", None),
     ("is_merged", "GET", rf"{_REPO}/pulls/{NUMBER}/merge{QUERY}", None),
+    ("list_workflows", "GET", rf"{_REPO}/actions/workflows{QUERY}", None),
+    ("get_workflow", "GET", rf"{_REPO}/actions/workflows/{LONG_NUMBER}{QUERY}", None),
+    ("list_workflow_runs", "GET", rf"{_REPO}/actions/workflows/{LONG_NUMBER}/runs{QUERY}", None),
+    (
+        "get_workflow_file",
+        "GET",
+        rf"{_REPO}/contents/\.github/workflows/{NAME}{QUERY}",
+        None,
+    ),
+    ("list_runs", "GET", rf"{_REPO}/actions/runs{QUERY}", None),
+    ("list_jobs", "GET", rf"{_REPO}/actions/runs/{LONG_NUMBER}/jobs{QUERY}", None),
+    ("find_job_log", "GET", rf"{_REPO}/actions/jobs/{LONG_NUMBER}/logs{QUERY}", None),
+    (
+        "read_log",
+        "GET",
+        rf"{re.escape(LOG)}/actions-results/{UUID}/workflow-job-run-{UUID}/logs/job/job-logs\.txt"
+        r"(?:\?[\s\S]*)?",
+        None,
+    ),
     ("read_site", "GET", rf"{re.escape(SITE)}/.*", None),
     (
         "start_session",
@@ -144,6 +165,12 @@ LISTED: tuple[tuple[str, str, str, Field | None], ...] = (
         "PUT",
         rf"{_REPO}/pulls/{NUMBER}/update-branch",
         part(expected_head_sha=COMMIT),
+    ),
+    (
+        "disable_workflow",
+        "PUT",
+        rf"{_REPO}/actions/workflows/{LONG_NUMBER}/disable",
+        None,
     ),
 )
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import cast
 
 from mcp_server.guard.policy import Service
-from tests.guard_cases import GITHUB, JULES, SHA, SITE
+from tests.guard_cases import GITHUB, JULES, LOG, LOG_PATH, SHA, SITE
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Ask:
     headers: tuple[tuple[str, str], ...] = ()
 
 
-SERVED: dict[Service, str] = {"jules": JULES, "github": GITHUB, "site": SITE}
+SERVED: dict[Service, str] = {"jules": JULES, "github": GITHUB, "log": LOG, "site": SITE}
 
 
 def _read(service: Service, path: str, tail: str = "") -> Ask:
@@ -56,6 +56,13 @@ BASES = (
     _read("github", f"{REPO}/pulls/7"),
     _read("github", f"{REPO}/pulls/7/files"),
     _read("github", f"{REPO}/pulls/7/merge"),
+    _read("github", f"{REPO}/actions/runs", f"?head_sha={SHA}&per_page=100"),
+    _read("github", f"{REPO}/actions/runs/71944394700/jobs", "?filter=latest"),
+    _read("github", f"{REPO}/actions/jobs/7/logs"),
+    _read("github", f"{REPO}/actions/workflows", "?per_page=100"),
+    _read("github", f"{REPO}/actions/workflows/7/runs", "?per_page=5"),
+    _read("github", f"{REPO}/contents/.github/workflows/ci.yml"),
+    _read("log", LOG_PATH, "?se=2026-11-23T09%3A00%3A00Z&sig=a%2Bb%3D"),
     _read("site", "/api/v1/search", "?tags=story&n=%31"),
     _write(
         "POST",
@@ -87,6 +94,7 @@ BASES = (
     _write("PATCH", f"{REPO}/git/refs/heads/main", f'{{"sha":"{SHA}","force":false}}'),
     _write("PUT", f"{REPO}/pulls/7/merge", f'{{"sha":"{SHA}","merge_method":"squash"}}'),
     _write("PUT", f"{REPO}/pulls/7/update-branch", f'{{"expected_head_sha":"{SHA}"}}'),
+    _write("PUT", f"{REPO}/actions/workflows/7/disable", ""),
 )
 
 # A mutator is told where (`n`) and with what (`text`); it need not use either.

@@ -73,6 +73,9 @@ def test_a_report_outside_is_read_or_refused(tmp_path: Path):
     path.write_text("{}")
     with pytest.raises(BadArgument, match=r"no report\.json"):
         read_report(path)
+    path.write_text(kept(None, "h").model_dump_json())
+    with pytest.raises(BadArgument, match="nothing to compare"):
+        read_report(path)
     path.write_text(report().model_dump_json())
     assert read_report(path) == report()
 

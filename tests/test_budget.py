@@ -254,9 +254,9 @@ def test_repositories_are_limited_in_the_window_and_in_the_utc_day(
 ):
     """Both: ten before midnight and ten after would be twenty in a night."""
     limits = Limits(repositories=2)
-    ledger = open_ledger(tmp_path / "state.db", clock, limits=limits)
+    ledger = settled_ledger(tmp_path / "state.db", clock, limits=limits)
     evening = datetime(2026, 11, 23, 22, tzinfo=START.tzinfo)
-    clock.advance(evening - START)
+    clock.advance(evening - clock.now())
     make_repository(ledger, clock, "a")
     made = github.create_repository("b", "x")
     theirs = evening - timedelta(hours=1)
@@ -272,7 +272,7 @@ def test_repositories_are_limited_in_the_window_and_in_the_utc_day(
 
 def test_a_lost_creation_of_a_repository_keeps_its_place(tmp_path: Path, clock: ManualClock):
     """Promise 2: held and sent ones count."""
-    ledger = open_ledger(tmp_path / "state.db", clock, limits=Limits(repositories=1))
+    ledger = settled_ledger(tmp_path / "state.db", clock, limits=Limits(repositories=1))
     lost = github.create_repository("a", "x")
     seen = repositories(clock)
     send(ledger, ledger.hold_repository(lost, key="a", repo="owner/a", listing=seen))

@@ -28,6 +28,7 @@ SUCCESS: dict[str, tuple[int, dict[str, object]]] = {
     "create_commit": (201, {"sha": "a" * 40}),
     "move_branch": (200, {"ref": "refs/heads/main"}),
     "merge_pull": (200, {"sha": "a" * 40, "merged": True}),
+    "disable_workflow": (204, {}),
     "update_branch": (202, {"message": "Updating pull request branch."}),
 }
 # GitHub's refusals beyond 401, 403, 404 and 422, which it gives for every mutation.

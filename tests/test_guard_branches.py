@@ -144,7 +144,7 @@ def test_a_listing_of_repositories_older_than_the_send_shows_no_absence(
     tmp_path: Path, clock: ManualClock
 ):
     """It could not have shown the new one; the ten minutes begin with the next."""
-    ledger = open_ledger(tmp_path / "state.db", clock)
+    ledger = settled_ledger(tmp_path / "state.db", clock)
     seen = repositories(clock, old=START)
     prepared = github.create_repository("new", "x")
     ticket = ledger.hold_repository(prepared, key="new", repo="owner/new", listing=seen)

@@ -115,7 +115,7 @@ def test_the_record_is_a_chain_that_any_edit_breaks(tmp_path: Path, statement: s
     path = tmp_path / "state.db"
     clock = lived(path)
     edit(path, statement)
-    with pytest.raises(LedgerUnavailable, match="restore the file, or move it away"):
+    with pytest.raises(LedgerUnavailable, match="move the file away and start anew"):
         open_ledger(path, clock)
 
 
@@ -152,7 +152,7 @@ def test_a_table_that_is_not_what_the_record_says_is_refused(tmp_path: Path, sta
     path = tmp_path / "state.db"
     clock = lived(path)
     edit(path, statement)
-    with pytest.raises(LedgerUnavailable, match="restore the file, or move it away"):
+    with pytest.raises(LedgerUnavailable, match="move the file away and start anew"):
         open_ledger(path, clock)
 
 
@@ -163,7 +163,7 @@ def test_a_ledger_without_its_record_is_not_taken_for_a_new_one(tmp_path: Path):
     edit(path, "DELETE FROM ledger")
     edit(path, "DELETE FROM ledger_events")
     for _ in range(2):
-        with pytest.raises(LedgerUnavailable, match="restore the file, or move it away"):
+        with pytest.raises(LedgerUnavailable, match="move the file away and start anew"):
             open_ledger(path, clock)
 
 
@@ -206,7 +206,7 @@ def test_a_table_whose_name_is_no_text_any_more_is_damage(tmp_path: Path):
         database.execute("PRAGMA writable_schema = ON")
         database.execute(rename)
         database.commit()
-    with pytest.raises(LedgerUnavailable, match="restore the file, or move it away"):
+    with pytest.raises(LedgerUnavailable, match="move the file away and start anew"):
         open_ledger(path, clock)
 
 

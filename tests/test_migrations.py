@@ -15,6 +15,8 @@ COLUMNS = (
     ("ledger", "ceiling"),
     ("ledger", "ceiling_running"),
     ("ledger", "ceiling_at"),
+    ("ledger", "heard_at"),
+    ("ledger", "heard_here_at"),
     ("ledger_sessions", "unseen_since"),
 )
 

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mcp_server.errors import Refused
-from mcp_server.guard.origins import NOWHERE, Origins
+from mcp_server.errors import BadArgument, Refused
+from mcp_server.guard.origins import Origins
 
 A, B, C, OPEN = "me/a", "me/b", "me/c", "me/open"
 SECRET = "the customer list lies in the cellar behind the second door"
@@ -81,12 +81,29 @@ def test_a_callers_own_words_go_to_several(origins: Origins):
     assert goes(origins, SECRET, B)
 
 
-@pytest.mark.parametrize("echo", [None, NOWHERE])
-def test_an_echo_or_a_thin_answer_frees_nothing(origins: Origins, echo: str | None):
-    """A tool that repeats its argument, or a session shown without its repository."""
+@pytest.mark.parametrize("told", [{"title": SECRET}, {"title": SECRET, "repo": None}])
+def test_an_echo_or_a_thin_answer_frees_nothing(origins: Origins, told: object):
+    """A tool that repeats its argument, or something shown without its repository."""
     origins.heard({"text": SECRET}, A)
-    origins.heard({"title": SECRET, "repo": None} if echo else {"title": SECRET}, None)
+    origins.heard(told, None)
     assert not goes(origins, SECRET, B)
+
+
+def test_an_echo_at_another_place_does_not_make_it_that_place_s_too(origins: Origins):
+    """`jules_get_patch` of B with words of A for a path: its error repeats them."""
+    origins.heard({"text": SECRET}, A)
+    origins.heard(f"{SECRET!r} is not in this diff", B, asked={"path": SECRET})
+    assert (goes(origins, SECRET, A), goes(origins, SECRET, B)) == (True, False)
+
+
+def test_a_trend_frees_the_words_unless_it_only_repeats_them(origins: Origins):
+    """An idea's title is first heard in a session's; `trends_match` repeats its argument."""
+    origins.heard({"title": SECRET}, A)
+    origins.heard({"title": SECRET}, None, asked={"title": SECRET}, public=True)
+    assert not goes(origins, SECRET, B)
+    origins.heard({"ideas": [{"title": SECRET}]}, None, public=True)
+    origins.heard({"text": SECRET}, A)
+    assert goes(origins, SECRET, B)
 
 
 def test_sending_it_where_it_is_from_frees_nothing(origins: Origins):
@@ -96,22 +113,76 @@ def test_sending_it_where_it_is_from_frees_nothing(origins: Origins):
 
 
 def test_the_words_of_a_session_without_a_repository_stay_there(origins: Origins):
-    origins.heard({"sessions": [{"repo": None, "title": SECRET}]}, None)
+    """Two of them are two places."""
+    origins.heard({"sessions": [{"id": "1", "repo": None, "title": SECRET}]}, None)
+    one, two = origins.session("1", None), origins.session("2", None)
+    assert [goes(origins, SECRET, to) for to in (one, two, A, None)] == [True, False, False, False]
+
+
+@pytest.mark.parametrize("thin_first", [True, False])
+def test_a_session_whose_repository_is_known_is_that_place(origins: Origins, thin_first: bool):
+    """Jules may leave the repository out of an answer (facts/jules-api.md 2.1)."""
+    thin, whole = ({"id": "1", "repo": repo, "title": SECRET} for repo in (None, "Me/A"))
+    for told in (thin, whole) if thin_first else (whole, thin):
+        origins.heard(told, None)
+    origins.heard({"text": SECRET}, A)
+    places = (A, B, origins.session("1", None), origins.session("2", A), None)
+    assert [goes(origins, SECRET, to) for to in places] == [True, False, True, True, False]
+
+
+@pytest.mark.parametrize("place", ["Me/A", "ME/A"])
+def test_a_name_in_other_letters_is_the_same_repository(origins: Origins, place: str):
+    """GitHub's names are the same in any case: two spellings do not make two readers."""
+    origins.heard({"text": SECRET}, A)
+    origins.heard({"text": SECRET, "repo": place}, None)
+    assert (goes(origins, SECRET, place), goes(origins, SECRET, B)) == (True, False)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        SECRET.replace("cellar", "c&#101;ll&amp;#97;r").replace("list", "l&#105;st"),
+        "".join(f"{letter}\u200b" for letter in SECRET),
+        SECRET.replace("cellar", "cel\ufe0flar").replace("list", "l\x07ist"),
+        "".join(f"{letter}\u00ad" for letter in KEY).upper(),
+        "a " * 20_001 + SECRET,
+        [SECRET[:30], SECRET[30:]],
+    ],
+    ids=["entities", "zero width", "selectors and bells", "a key", "far behind", "in two"],
+)
+def test_no_spelling_that_the_reader_does_not_see_gets_past(origins: Origins, text: object):
+    """What the server itself decodes or drops when it renders, and words behind many others."""
+    origins.heard({"text": f"{SECRET}; {KEY}"}, A)
+    assert (goes(origins, text, A), goes(origins, text, B)) == (True, False)
+
+
+def test_more_than_can_leave_is_not_looked_through(origins: Origins):
+    with pytest.raises(BadArgument):
+        origins.check({"variables": {"question": "a" * 600_000, "more": "a" * 600_000}}, A)
+
+
+def test_all_of_a_long_text_is_remembered(origins: Origins):
+    """`jules_get_patch` gives 200,000 characters."""
+    origins.heard({"diff": "x " * 95_000 + SECRET}, A)
     assert not goes(origins, SECRET, B)
-    assert goes(origins, SECRET, NOWHERE)
-    origins.heard({"text": SECRET}, A)
-    assert goes(origins, SECRET, A), "a thin answer came first: now it is known whose they are"
 
 
-def test_the_oldest_are_forgotten_first(origins: Origins):
-    """Bounded: 200,000 marks are kept."""
+def test_what_was_unheard_for_longest_is_forgotten_first():
+    """Bounded; what is heard again is as fresh as new, and what was forgotten is learnt anew."""
+    origins = Origins(lambda _: False, most=100)
+    flood = [{"text": " ".join(f"v{part}x{n}" for n in range(30))} for part in range(9)]
     origins.heard({"text": SECRET}, A)
-    origins.heard({"text": " ".join(f"w{number}" for number in range(19_000))}, B)
+    for text in flood:
+        origins.heard(text, B)
+        origins.heard({"text": SECRET}, A)
     assert not goes(origins, SECRET, C)
-    for part in range(11):
-        words = " ".join(f"v{part}x{number}" for number in range(19_000))
-        origins.heard({"text": words}, B)
-    assert goes(origins, SECRET, C)
+    for text in flood:
+        origins.heard(text, B)
+    assert goes(origins, f"forgotten: {SECRET}", C)
+    for text in flood:
+        origins.heard(text, B)
+    origins.heard({"text": SECRET}, A)
+    assert not goes(origins, SECRET, C)
 
 
 TEXT = st.lists(

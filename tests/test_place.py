@@ -50,6 +50,12 @@ def test_a_containers_own_root_is_no_shared_one(kind: str, fit: bool):
     assert (unfit(HOME, [Mount(PurePosixPath("/"), kind)]) is None) == fit
 
 
+def test_of_several_mounts_at_one_place_the_last_decides():
+    """So do systemd's automounts look: what is used lies over what waits for it."""
+    over = [*mounts("autofs"), Mount(PurePosixPath("/home"), "nfs4")]
+    assert "nfs4" in str(unfit(HOME, over))
+
+
 def test_the_nearest_mount_decides():
     over = [*mounts("nfs"), Mount(PurePosixPath("/home/user"), "ext4")]
     assert unfit(HOME, over) is None

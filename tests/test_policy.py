@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 
 from mcp_server.clients import github, jules
 from mcp_server.clients.github import GitHubClient
+from mcp_server.clients.github_actions import ActionsClient
+from mcp_server.clients.github_workflows import WorkflowsClient, disable_workflow
 from mcp_server.clients.jules import JulesClient
 from mcp_server.clients.pages import PagesClient
 from mcp_server.errors import Ambiguous, FactoryError, Refused
@@ -23,6 +25,8 @@ from mcp_server.sandbox.loop import run_virtual
 from tests.guard_cases import (
     GITHUB,
     JULES,
+    LOG,
+    LOG_PATH,
     MARKER_KEY,
     SHA,
     SITE,
@@ -49,6 +53,7 @@ MUTATIONS: tuple[Prepared, ...] = (
     github.move_branch("owner/tool", "main", SHA),
     github.merge_pull("owner/tool", 7, SHA),
     github.update_branch("owner/tool", 7, SHA),
+    disable_workflow("owner/tool", 7),
 )
 
 
@@ -86,7 +91,7 @@ def plain(data: object) -> bytes:
 
 def whole(prepared: Prepared) -> dict[str, object]:
     """Return the body of a mutation as the client builds it."""
-    return json.loads(prepared.content)
+    return json.loads(prepared.content or b"{}")
 
 
 CREATE = whole(github.create_repository("new-tool", "a new tool"))
@@ -261,6 +266,13 @@ REFUSED: dict[str, Case] = {
     "another port": Case("GET", "https://api.github.com:8443/user"),
     "userinfo": Case("GET", "https://me:pw@api.github.com/user"),
     "http": Case("GET", "http://api.github.com/user"),
+    "a post to a log": Case("POST", f"{LOG}{LOG_PATH}", {}),
+    "something else beside the logs": Case("GET", f"{LOG}/actions-results/x"),
+    "another's storage": Case("GET", f"https://productionresults.blob.core.windows.net{LOG_PATH}"),
+    "storage that ends like GitHub's": Case(
+        "GET", f"https://x-productionresultssa7.blob.core.windows.net{LOG_PATH}"
+    ),
+    "a log without encryption": Case("GET", LOG.replace("https", "http") + LOG_PATH),
     "a post to a site": Case("POST", f"{SITE}/api/v1/search", {}),
 }
 
@@ -343,6 +355,8 @@ def _reply(request: httpx2.Request) -> httpx2.Response:
     path = request.url.path
     if "/git/ref/" in path:
         return answer(200, {"object": {"sha": SHA}})
+    if path.endswith("/jobs/7/logs"):
+        return answer(302, location=f"{LOG}{LOG_PATH}?sig=a%2Bb")
     if path.endswith("/check-runs"):
         return answer(200, {"total_count": 0, "check_runs": []})
     return answer(200, {"sessions": [], "tree": {"sha": SHA}})
@@ -356,6 +370,8 @@ def test_each_read_that_a_client_makes_leaves_by_its_own_rule():
         clock = ManualClock()
         http = httpx2.AsyncClient(transport=guard(network, tickets, clock))
         hub = GitHubClient(http, base=GITHUB, clock=clock)
+        actions = ActionsClient(http, base=GITHUB)
+        workflows = WorkflowsClient(http, base=GITHUB)
         ours = JulesClient(http, base=JULES, clock=clock, marker_keys=[MARKER_KEY])
         reads: Sequence[Callable[[], object]] = (
             hub.login,
@@ -368,6 +384,13 @@ def test_each_read_that_a_client_makes_leaves_by_its_own_rule():
             lambda: hub.list_files("owner/tool", 7),
             lambda: hub.is_merged("owner/tool", 7),
             lambda: hub.head_of("owner/tool", "main"),
+            lambda: actions.runs_at("owner/tool", SHA),
+            lambda: actions.jobs("owner/tool", 71944394700),
+            lambda: actions.job_log("owner/tool", 7),
+            lambda: workflows.workflows("owner/tool"),
+            lambda: workflows.workflow("owner/tool", 71944394700),
+            lambda: workflows.recent_runs("owner/tool", 7),
+            lambda: workflows.text("owner/tool", ".github/workflows/ci.yml"),
             ours.list_sessions,
             ours.list_sources,
             lambda: ours.get_session("s1"),
@@ -396,7 +419,12 @@ async def _whatever_comes(read: Callable[[], object]) -> None:
         return
 
 
-_SERVICES: dict[str, policy.Service] = {JULES: "jules", GITHUB: "github", SITE: "site"}
+_SERVICES: dict[str, policy.Service] = {
+    JULES: "jules",
+    GITHUB: "github",
+    LOG: "log",
+    SITE: "site",
+}
 
 
 def _rule_of(request: httpx2.Request) -> str:

@@ -86,7 +86,7 @@ def _check_headers(left: httpx2.Request) -> None:
         "jules.googleapis.com": {"x-goog-api-key": JULES_KEY},
     }.get(left.url.host, {})
     wanted = {"host": left.url.host, **keys}
-    if left.content:
+    if left.method != "GET":
         wanted["content-length"] = str(len(left.content))
     harmless = {"accept", "accept-encoding", "if-none-match", "user-agent"}
     said = left.headers.multi_items()

@@ -48,6 +48,19 @@ GITHUB = {
     "GET /repos/{owner}/{repo}/pulls/{pull_number}": ("get_pull", "read"),
     "GET /repos/{owner}/{repo}/pulls/{pull_number}/files": ("list_files", "read"),
     "GET /repos/{owner}/{repo}/pulls/{pull_number}/merge": ("is_merged", "read"),
+    # What failed: the workflow runs of a head, their jobs, and where the log of a job lies.
+    "GET /repos/{owner}/{repo}/actions/runs": ("list_runs", "read"),
+    "GET /repos/{owner}/{repo}/actions/runs/{run_id}/jobs": ("list_jobs", "read"),
+    "GET /repos/{owner}/{repo}/actions/jobs/{job_id}/logs": ("find_job_log", "read"),
+    # Which schedules there are, what they say and when they ran: do they spend the allowance?
+    "GET /repos/{owner}/{repo}/actions/workflows": ("list_workflows", "read"),
+    "GET /repos/{owner}/{repo}/actions/workflows/{workflow_id}": ("get_workflow", "read"),
+    "GET /repos/{owner}/{repo}/actions/workflows/{workflow_id}/runs": (
+        "list_workflow_runs",
+        "read",
+    ),
+    # Of all contents a workflow's only.
+    "GET /repos/{owner}/{repo}/contents/{path}": ("get_workflow_file", "read"),
     # Private, without wiki or auto-merge: the body says each of these or does not leave.
     "POST /user/repos": ("create_repository", "mutation"),
     # Plain files on an existing tree: no symlink, no submodule, nothing above or in `.git`.
@@ -60,6 +73,11 @@ GITHUB = {
     "PUT /repos/{owner}/{repo}/pulls/{pull_number}/merge": ("merge_pull", "mutation"),
     # The base into a pull request's branch, if its head is still the one that was seen.
     "PUT /repos/{owner}/{repo}/pulls/{pull_number}/update-branch": ("update_branch", "mutation"),
+    # Off; its file stays, and a person can switch it on again.
+    "PUT /repos/{owner}/{repo}/actions/workflows/{workflow_id}/disable": (
+        "disable_workflow",
+        "mutation",
+    ),
 }
 JULES = {
     # Which repositories Jules can work on.
@@ -94,7 +112,6 @@ NOT_YET_GITHUB = {
     "POST /repos/{owner}/{repo}/issues/{issue_number}/comments": "comment PR",
     "PATCH /repos/{owner}/{repo}": "set description",
     "PUT /repos/{owner}/{repo}/topics": "set topics",
-    "PUT /repos/{owner}/{repo}/actions/workflows/{workflow_id}/disable": "disable a workflow",
     "POST /repos/{owner}/{repo}/issues": "open the one report issue",
     "PATCH /repos/{owner}/{repo}/issues/{issue_number}": "update the one report issue",
 }
@@ -103,7 +120,10 @@ SWITCHED_JULES = {"DELETE /sessions/{session}": ("delete_session", "mutation")}
 
 # Every operation is tried with each of these in its free places, so that none is refused for the
 # look of an identifier alone.
-PLACES = ("7", "main", "heads/main", SHA, "s1", "github/owner/tool")
+PLACES = (
+    *("7", "main", "heads/main", SHA, "s1", "github/owner/tool"),
+    ".github/workflows/ci.yml",
+)
 BODIES = (
     b"",
     b"{}",
@@ -179,7 +199,8 @@ def test_of_all_that_jules_does_exactly_the_table_passes():
 def test_every_rule_of_the_policy_stands_in_the_tables():
     """The other way round: no rule lets out what neither service describes."""
     rows = [*(("github", *row) for row in GITHUB.values())]
-    rows += [*(("jules", *row) for row in JULES.values()), ("site", "read_site", "read")]
+    rows += [*(("jules", *row) for row in JULES.values())]
+    rows += [("log", "read_log", "read"), ("site", "read_site", "read")]
     assert sorted(rows) == sorted((rule.service, rule.kind, rule.effect) for rule in RULES)
 
 

@@ -1,28 +1,14 @@
-"""Settling what was lost: by marker found, by absence with a positive control, or not at all.
+"""Settling what was lost: by marker found, by absence with a positive control, or not at all."""
 
-The state machine at the end plays whole weeks against a truth that the ledger never sees.
-"""
-
-import itertools
-import json
-import shutil
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Literal
 
 import pytest
-from hypothesis import settings
-from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from mcp_server.clients import github
-from mcp_server.errors import Refused
-from mcp_server.guard import evidence, marker
-from mcp_server.guard.budget import Limits
-from mcp_server.guard.evidence import Outcome
+from mcp_server.guard import marker
 from mcp_server.guard.ledger import Ledger
 from mcp_server.guard.reconcile import reconcile_repositories, reconcile_sessions
 from mcp_server.guard.tickets import Ticket
@@ -253,7 +239,7 @@ def test_a_held_ticket_is_voided_by_a_look_not_settled_by_it(lost: Lost):
 def lost_repository(path: Path) -> tuple[Ledger, ManualClock]:
     """Send the creation of `owner/new` and lose the answer."""
     clock = ManualClock()
-    ledger = open_ledger(path / "state.db", clock)
+    ledger = settled_ledger(path / "state.db", clock)
     prepared = github.create_repository("new", "x")
     seen = repositories(clock, old=START)
     ticket = ledger.hold_repository(prepared, key="new", repo="owner/new", listing=seen)
@@ -271,7 +257,7 @@ def test_a_lost_repository_is_spent_when_listed_as_made_since(
 ):
     """One of that name that was there before is not the effect of this send."""
     ledger, clock = lost_repository(tmp_path)
-    seen = repositories(clock, old=START, new=START + timedelta(minutes=born_minutes))
+    seen = repositories(clock, old=START, new=clock.now() + timedelta(minutes=born_minutes))
     reconcile_repositories(ledger, seen)
     found = ledger.find("create_repository", "new")
     assert found is not None
@@ -295,195 +281,3 @@ def test_a_lost_repository_is_released_when_absent_twice(
     found = ledger.find("create_repository", "new")
     assert found is not None
     assert found.state == state
-
-
-LIMIT = 5
-MACHINE_LIMITS = Limits(
-    sessions=LIMIT,
-    concurrent=99,
-    parallel_creates=99,
-    trend_sessions=99,
-    repair_reserve=0,
-    repository_share=1.0,
-)
-# A new session shows in listings after less than this many seconds: half of what is granted it.
-LONGEST_LAG = 299
-DAY = timedelta(hours=24)
-Fate = Literal[
-    "answered", "refused", "lost after", "lost before", "died holding", "died before", "died after"
-]
-FATES: tuple[Fate, ...] = (
-    "answered",
-    "lost after",
-    "refused",
-    "lost before",
-    "died after",
-    "died holding",
-    "died before",
-)
-# How long it is until the next thing happens, in seconds: mostly soon, now and then a day.
-PAUSES = st.sampled_from([1, 61, 240, 601, 3600, 30_000, 90_000])
-EFFECTIVE = frozenset({"answered", "lost after", "died after"})
-
-
-@dataclass
-class Real:
-    """A session as it really is; `shown` from when listings may show it."""
-
-    session: Session
-    shows_at: datetime
-    known: bool = False
-    deleted: bool = False
-
-
-def answered(fate: Fate, made: Session | None) -> Outcome:
-    """Return what Jules' answer proves; a lost one is a gateway's 503."""
-    status, body = 503, {}
-    if fate == "answered" and made is not None:
-        status = 200
-        body = {"name": f"sessions/{made.id}", "createTime": made.created_at.isoformat()}
-    if fate == "refused":
-        status, body = 400, {"error": {"code": 400, "status": "FAILED_PRECONDITION"}}
-    return evidence.judge("jules", "start_session", status, json.dumps(body).encode())
-
-
-class Allowance(RuleBasedStateMachine):
-    """Starts with every fate, looks, waits, foreign sessions, deletions; two processes."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.folder = Path(tempfile.mkdtemp(prefix="allowance"))
-        self.clock = ManualClock()
-        self.truth: list[Real] = []
-        self.numbers = itertools.count()
-        path = self.folder / "state.db"
-        settled_ledger(path, self.clock, limits=MACHINE_LIMITS)
-        self.ledgers = [open_ledger(path, self.clock, limits=MACHINE_LIMITS) for _ in range(2)]
-
-    def teardown(self) -> None:
-        """Leave no file behind."""
-        shutil.rmtree(self.folder)
-
-    def in_window(self, moment: datetime) -> list[Real]:
-        """Return what Jules counts at `moment`."""
-        return [one for one in self.truth if moment - DAY < one.session.created_at <= moment]
-
-    def happen(self, text: str, repo: str | None, lag: timedelta) -> Session:
-        """Let a session come to be in truth."""
-        name = f"s{next(self.numbers)}"
-        made = session(name, self.clock.now(), text=text, repo=repo, state="COMPLETED")
-        self.truth.append(Real(made, self.clock.now() + lag))
-        return made
-
-    def look(self, side: int) -> None:
-        """Reconcile with a complete listing of what shows by now."""
-        shown = [one for one in self.truth if not one.deleted and one.shows_at <= self.clock.now()]
-        for one in shown:
-            one.known = True
-        reconcile_sessions(self.ledgers[side], listing(self.clock, *(one.session for one in shown)))
-
-    @initialize()
-    def begin(self) -> None:
-        """Have a marker to be a control later."""
-        self.start(0, "answered", 0, 1)
-
-    @rule(
-        side=st.integers(0, 1),
-        fate=st.sampled_from(FATES),
-        lag=st.sampled_from([0, LONGEST_LAG]),
-        later=PAUSES,
-    )
-    def start(self, side: int, fate: Fate, lag: int, later: int) -> None:
-        """Try to start a session from a fresh listing."""
-        self.clock.advance(seconds=later)
-        ledger = self.ledgers[side]
-        self.look(side)
-        task = f"t{next(self.numbers)}"
-        prepared = start(task, repo="owner/tool")
-        try:
-            ticket = ledger.hold_session(prepared, listing(self.clock))
-        except Refused:
-            return
-        if fate == "died holding":
-            return
-        send(ledger, ticket)
-        made = None
-        if fate in EFFECTIVE:
-            made = self.happen(title(task), "owner/tool", timedelta(seconds=lag))
-        if fate not in ("died before", "died after"):
-            ledger.record_outcome(ticket.id, answered(fate, made))
-
-    @rule(side=st.integers(0, 1), later=PAUSES, again=PAUSES)
-    def reconcile(self, side: int, later: int, again: int) -> None:
-        """Look twice at what shows by then."""
-        for seconds in (later, again):
-            self.clock.advance(seconds=seconds)
-            self.look(side)
-
-    @rule(days=st.sampled_from([-2, -1, 1, 2]))
-    def set_clock(self, days: int) -> None:
-        """Leave the wall clock alone but void what looks old: only `held` ones may go."""
-        before = {one.id for one in self.ledgers[0].open_tickets() if one.state == "sent"}
-        now = self.clock.now()
-        self.clock.set_wall(now + timedelta(days=days))
-        self.ledgers[0].void_stale()
-        self.clock.set_wall(now)
-        after = {one.id for one in self.ledgers[0].open_tickets() if one.state == "sent"}
-        assert before == after
-
-    @rule(elsewhere=st.booleans())
-    def somebody_starts_one(self, elsewhere: bool) -> None:
-        """The user, where Jules still lets him; shown at once: what hides cannot be counted."""
-        if len(self.in_window(self.clock.now())) + self.open_without_effect() < LIMIT:
-            self.happen("by hand", "owner/third" if elsewhere else "owner/tool", timedelta())
-
-    @rule(which=st.integers(0, 50))
-    def delete(self, which: int) -> None:
-        """The user deletes a session that has been listed; Jules goes on counting it."""
-        known = [one for one in self.truth if one.known]
-        if known:
-            known[which % len(known)].deleted = True
-
-    @rule(side=st.integers(0, 1))
-    def restart(self, side: int) -> None:
-        """A process ends and another opens the file."""
-        path = self.folder / "state.db"
-        self.ledgers[side] = open_ledger(path, self.clock, limits=MACHINE_LIMITS, new_id="feedface")
-
-    def open_without_effect(self) -> int:
-        """Return how many tickets still stand for a unit without a session in truth."""
-        made = {one.session.title for one in self.truth}
-        waiting = self.ledgers[0].open_tickets()
-        return sum(title(one.key.removesuffix(".a1")) not in made for one in waiting)
-
-    @invariant()
-    def truth_never_exceeds_the_limit(self) -> None:
-        """I1, at the moment of every effect."""
-        for one in self.truth:
-            assert len(self.in_window(one.session.created_at)) <= LIMIT
-
-    @invariant()
-    def the_ledger_counts_all_that_it_can_know(self) -> None:
-        """Every session of ours, listed or not, and every foreign one once listed."""
-        known = [
-            one
-            for one in self.in_window(self.clock.now())
-            if one.known or one.session.marker is not None
-        ]
-        assert self.ledgers[0].usage(self.clock.now()).count >= len(known)
-
-    @invariant()
-    def no_ticket_of_a_real_session_is_released(self) -> None:
-        """I4: nothing is given back that was spent."""
-        events = self.ledgers[0].events(limit=10_000)
-        released = {event.ticket for event in events if event.kind == "released"}
-        held = [event for event in events if event.kind == "held" and event.ticket in released]
-        back = {event.data["key"] for event in held}
-        markers = [one.session.marker for one in self.truth]
-        assert back.isdisjoint(f"{marker.task_key}.a1" for marker in markers if marker)
-
-
-TestAllowance = Allowance.TestCase
-TestAllowance.settings = settings(
-    max_examples=50, stateful_step_count=30, deadline=None, derandomize=True, database=None
-)

@@ -105,7 +105,7 @@ def test_another_ledgers_new_session_stops_this_one_for_a_day(ledger: Ledger, cl
         ledger.hold_session(start(), listing(clock))
     assert refused.value.limit == "rival_ledger"
     clock.advance(minutes=5)
-    ledger.hold_session(start(), listing(clock))
+    ledger.hold_session(start("task2"), listing(clock))
 
 
 def test_an_earlier_life_of_this_account_is_counted_and_no_rival(
@@ -118,7 +118,9 @@ def test_an_earlier_life_of_this_account_is_counted_and_no_rival(
     clock.advance(minutes=10)
     ledger.record_listing(listing(clock, mine))
     assert (alarms(ledger), ledger.usage(clock.now()).count) == ([], 1)
-    ledger.hold_session(start(), listing(clock))
+    ledger.hold_session(start("task2"), listing(clock))
+    with pytest.raises(Refused, match="task1.a1 was started already: session s1"):
+        ledger.hold_session(start(), listing(clock))
 
 
 def test_the_latest_of_two_rivals_counts_whatever_their_order(ledger: Ledger, clock: ManualClock):

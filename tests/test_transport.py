@@ -27,6 +27,7 @@ from tests.guard_cases import (
     Network,
     answer,
     guard,
+    listing,
     open_ledger,
     repositories,
 )
@@ -233,6 +234,9 @@ def test_an_answer_that_does_not_fit_its_ticket_is_ambiguous(tmp_path: Path):
     prepared = github.create_repository("new", "x")
 
     async def work(bench: Bench) -> str:
+        for _ in range(2):
+            bench.ledger.record_listing(listing(bench.clock))
+            await bench.clock.sleep_until(bench.clock.now() + timedelta(minutes=10))
         seen = repositories(bench.clock)
         ticket = bench.ledger.hold_repository(prepared, key="k", repo="owner/new", listing=seen)
         with pytest.raises(Ambiguous):

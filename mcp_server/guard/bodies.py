@@ -29,7 +29,7 @@ class Nothing(Body):
 
 
 class Absent(Body):
-    """No body at all, as of a DELETE."""
+    """No body at all, as of a DELETE, or of a PUT that says all by its path."""
 
 
 class StartingBranch(Body):

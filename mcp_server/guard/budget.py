@@ -129,7 +129,7 @@ def check_session(limits: Limits, usage: Usage, *, lane: Lane, repo: str | None)
     lanes = usage.by_lane()
     trends = sum(lanes.get(name, 0) for name in TREND_LANES)
     planned = sum(number for name, number in lanes.items() if name not in ("repair", "external"))
-    on_repo = sum(1 for unit in usage.units if unit.ours and repo and unit.repo == repo)
+    on_repo = sum(1 for unit in usage.units if unit.ours and repo and _same(unit.repo, repo))
     table: tuple[tuple[str, bool, int, int], ...] = (
         ("sessions", True, usage.count, limits.sessions),
         ("concurrent", True, usage.running, limits.concurrent),
@@ -148,6 +148,11 @@ def check_session(limits: Limits, usage: Usage, *, lane: Lane, repo: str | None)
                 limit=name,
                 retry_at=later.isoformat() if later else None,
             )
+
+
+def _same(one: str | None, other: str) -> bool:
+    """Whether two names are of one repository: GitHub keeps their case and does not look at it."""
+    return one is not None and one.casefold() == other.casefold()
 
 
 def _check_ceiling(usage: Usage) -> None:

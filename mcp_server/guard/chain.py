@@ -33,7 +33,10 @@ def stamp(moment: datetime) -> str:
 
 def moment(text: str | None) -> datetime | None:
     """Read a stamp, or a service's own RFC 3339 time; None stays None."""
-    return utc(text) if text else None
+    try:
+        return utc(text) if text else None
+    except ValueError as error:
+        raise LedgerUnavailable(f"{text!r} in the ledger is no time: {store.WAY_OUT}") from error
 
 
 def link(previous: str, seq: int, at: str, kind: str, ticket: str | None, data: str) -> str:

@@ -12,12 +12,13 @@ from typing import Any
 import sqlalchemy as sa
 
 from mcp_server import store
+from mcp_server.errors import Refused
 from mcp_server.guard import budget
 from mcp_server.guard.budget import Unit, Usage
 from mcp_server.guard.chain import append, moment, stamp
 from mcp_server.guard.evidence import Outcome
 from mcp_server.guard.tickets import Ticket, session_key
-from mcp_server.models import Session
+from mcp_server.models import Session, utc
 
 # States in which a session still works or waits: they count against the concurrent limit.
 RUNNING = frozenset(
@@ -30,6 +31,9 @@ IN_FLIGHT = timedelta(minutes=2)
 RUNS_UNSEEN = timedelta(days=3)
 # Where listings do reach, one that they miss for so long was deleted: it counts, and runs no more.
 GONE_AFTER = timedelta(minutes=10)
+# And for so long, its absence no longer says that a listing is an old one.
+FORGOTTEN_AFTER = timedelta(hours=1)
+UNKNOWN_START = "marker without a ticket"
 RIVAL = "another ledger is starting sessions"
 
 
@@ -46,7 +50,7 @@ class Listing:
     creates: int = 0
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True)
 class RepositoryListing:
     """When each repository of the owner was created, and which are private.
 
@@ -59,35 +63,98 @@ class RepositoryListing:
     private: frozenset[str]
 
 
-def record_sessions(tx: sa.Connection, listing: Listing) -> None:
-    """Keep every session id whose `createTime` could still count, and who is running."""
+def record_sessions(tx: sa.Connection, listing: Listing) -> frozenset[str]:
+    """Keep every session id whose `createTime` could still count, and who is running.
+
+    Returns what is odd about those that are listed for the first time.
+    """
     horizon = budget.window_start(listing.date) - timedelta(hours=1)
     table = store.sessions.c
     rows = tx.execute(sa.select(table.id, table.created_at, table.running, table.unseen_since))
     known = {row.id: row for row in rows}
+    odd: set[str] = set()
     for session in listing.sessions:
         running = session.state in RUNNING and not session.archived
-        if session.id not in known:
-            if session.created_at >= horizon:
-                _see_session(tx, session, running, listing.date)
-        elif (known[session.id].running, known[session.id].unseen_since) != (running, None):
-            change = sa.update(store.sessions).where(table.id == session.id)
-            tx.execute(change.values(running=running, unseen_since=None))
-    gone = known.keys() - {session.id for session in listing.sessions}
-    for row in (known[name] for name in sorted(gone) if known[name].running):
-        if row.created_at >= stamp(horizon):
-            _miss_session(tx, row.id, moment(row.unseen_since), listing.date)
+        row = known.get(session.id)
+        if row is not None:
+            _redate(tx, session, moment(row.created_at), listing.date)
+            if (row.running, row.unseen_since) != (running, None):
+                change = sa.update(store.sessions).where(table.id == session.id)
+                tx.execute(change.values(running=running, unseen_since=None))
+        elif session.created_at >= horizon:
+            odd |= _see_session(tx, session, running, listing.date)
+    for name in sorted(known.keys() - {session.id for session in listing.sessions}):
+        if known[name].created_at >= stamp(horizon):
+            _miss_session(tx, name, moment(known[name].unseen_since), listing.date)
+    return frozenset(odd)
 
 
 def _miss_session(
     tx: sa.Connection, session_id: str, since: datetime | None, now: datetime
 ) -> None:
-    """Note that a running session is not listed; missed for so long, it was deleted."""
-    change = sa.update(store.sessions).where(store.sessions.c.id == session_id)
+    """Note that a session is not listed; missed for so long, it was deleted and does not run."""
+    table = store.sessions.c
+    change = sa.update(store.sessions).where(table.id == session_id)
     if since is None:
         tx.execute(change.values(unseen_since=stamp(now)))
     elif now - since >= GONE_AFTER:
-        tx.execute(change.values(running=False))
+        tx.execute(change.where(table.running).values(running=False))
+
+
+def _redate(tx: sa.Connection, session: Session, known: datetime | None, now: datetime) -> None:
+    """Take a later time than an answer gave: an earlier one would free the unit too soon."""
+    if known is not None and session.created_at > known:
+        at = stamp(session.created_at)
+        change = sa.update(store.sessions).where(store.sessions.c.id == session.id)
+        tx.execute(change.values(created_at=at))
+        append(tx, now, "redated", None, {"id": session.id, "created_at": at})
+
+
+def shows_all(tx: sa.Connection, listing: Listing) -> bool:
+    """Whether a listing shows every session of ours in the window.
+
+    One that complete listings have missed for an hour, or that we deleted, need not be there.
+    """
+    table, ticket = store.sessions.c, store.tickets.c
+    deleted = sa.select(ticket.target).where(
+        ticket.kind == "delete_session", ticket.state == "spent"
+    )
+    start = stamp(budget.window_start(listing.date))
+    ours = sa.select(table.id, table.unseen_since).where(
+        table.ticket.is_not(None), table.created_at > start, table.id.not_in(deleted)
+    )
+    shown = {session.id for session in listing.sessions}
+    return all(
+        row.id in shown
+        or (row.unseen_since and listing.date - utc(str(row.unseen_since)) >= FORGOTTEN_AFTER)
+        for row in tx.execute(ours)
+    )
+
+
+def refuse_twin(tx: sa.Connection, key: str) -> None:
+    """Raise `Refused` when a session with this key's marker was seen, whoever started it."""
+    seen = sa.select(store.sessions.c.id).where(store.sessions.c.marker == key)
+    found = tx.execute(seen).scalars().first()
+    if found is not None:
+        raise Refused(f"{key} was started already: session {found}", limit="duplicate")
+
+
+def disowned(tx: sa.Connection) -> frozenset[str]:
+    """Return the sessions whose marker several carry, but for the one that its ticket made."""
+    table = store.sessions.c
+    several = sa.select(table.marker).group_by(table.marker).having(sa.func.count() > 1)
+    twins = sa.select(table.id).where(table.marker.in_(several), table.ticket.is_(None))
+    return frozenset(tx.execute(twins).scalars())
+
+
+def other_owner(tx: sa.Connection, ticket: Ticket, outcome: Outcome) -> str | None:
+    """Say that the session of this outcome is another ticket's already."""
+    if ticket.kind != "start_session" or outcome.state != "spent":
+        return None
+    table = store.sessions.c
+    same = sa.select(table.ticket).where(table.id == session_id(outcome.result))
+    owner = tx.execute(same).scalars().first()
+    return "an answer names another's session" if owner not in (None, ticket.id) else None
 
 
 def record_repositories(tx: sa.Connection, listing: RepositoryListing) -> None:
@@ -143,7 +210,9 @@ def _bind_session(tx: sa.Connection, ticket: Ticket, outcome: Outcome, now: date
         )
 
 
-def _see_session(tx: sa.Connection, session: Session, running: bool, now: datetime) -> None:
+def _see_session(
+    tx: sa.Connection, session: Session, running: bool, now: datetime
+) -> frozenset[str]:
     marker = session.marker
     ours = marker is not None and marker.valid
     key = session_key(marker) if marker else None
@@ -156,7 +225,8 @@ def _see_session(tx: sa.Connection, session: Session, running: bool, now: dateti
         "valid": ours,
     }
     append(tx, now, "session_seen", None, data)
-    for what in _oddities(tx, session, key):
+    oddities = _oddities(tx, session, key)
+    for what in oddities:
         append(tx, now, "alarm", None, {"what": what, "session": session.id, "marker": key})
     tx.execute(
         sa.insert(store.sessions).values(
@@ -168,6 +238,7 @@ def _see_session(tx: sa.Connection, session: Session, running: bool, now: dateti
             running=running,
         )
     )
+    return frozenset(oddities)
 
 
 def _oddities(tx: sa.Connection, session: Session, key: str | None) -> list[str]:
@@ -175,17 +246,18 @@ def _oddities(tx: sa.Connection, session: Session, key: str | None) -> list[str]
     marker = session.marker
     if marker is None:
         return []
-    if not marker.valid:
-        return ["marker that is not ours"]
     head = tx.execute(sa.select(store.ledger)).one()
+    strange = [] if marker.valid else ["marker that is not ours"]
+    if strange and marker.ledger == head.ledger_id:
+        return strange
     if marker.ledger != head.ledger_id:
         first = moment(head.first_listing_at)
         if first is None or session.created_at <= first:
-            return []  # an earlier life of this account's factory: counted, nothing more
+            return strange  # an earlier life of this account's factory: counted, nothing more
         # Listings come newest first: an older one must not take the newer one's place.
         latest = max(head.rival_at or "", stamp(session.created_at))
         tx.execute(sa.update(store.ledger).values(rival_at=latest))
-        return [RIVAL]
+        return [*strange, RIVAL]
     found: list[str] = []
     twins = sa.select(store.sessions.c.id).where(store.sessions.c.marker == key)
     if tx.execute(twins).first() is not None:
@@ -194,7 +266,7 @@ def _oddities(tx: sa.Connection, session: Session, key: str | None) -> list[str]
     ended = sa.select(table.state).where(table.kind == "start_session", table.key == key)
     state = tx.execute(ended).scalar_one_or_none()
     if state is None:
-        found.append("marker without a ticket")
+        found.append(UNKNOWN_START)
     elif state == "released":
         found.append("session of a released ticket")
     return found
@@ -241,9 +313,14 @@ def usage(
 
 
 def learn_ceiling(tx: sa.Connection, usage: Usage) -> None:
-    """Remember that Jules refused a start just now, and what counted and ran for certain."""
+    """Remember that Jules refused a start just now, and what counted and ran for certain.
+
+    Where nothing does, it was no quota: a source without Jules' GitHub app is refused so, too.
+    """
     sure = usage.count - usage.held
     running = usage.running - usage.held
+    if sure == running == 0:
+        return
     tx.execute(
         sa.update(store.ledger).values(
             ceiling=sure, ceiling_running=running, ceiling_at=stamp(usage.now)

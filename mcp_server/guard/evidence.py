@@ -168,6 +168,8 @@ _GITHUB = {
         fits=_merged,
     ),
     "update_branch": Row(success=202, refusals=_DENIED, fits=_said),
+    # 204: there is no word in it to be another's (OpenAPI 2022-11-28).
+    "disable_workflow": Row(success=204, refusals=_DENIED, fits=_nothing),
 }
 
 

@@ -1,7 +1,7 @@
 """Whether a ledger fits together: its chain recomputed, its tables derived from it once more.
 
-What the events do not say is not checked: only which session is running, for the next listing
-shows it. Damage of the file's pages is `store.py`'s to find.
+What no event says is not checked: what the last listing showed. Damage of the file's pages is
+`store.py`'s to find.
 """
 
 import json
@@ -19,7 +19,7 @@ from mcp_server.models import Verified, utc
 
 Row = dict[str, Any]
 # Who runs is what the last listing showed: no event says it, and the next listing shows it again.
-_FROM_LISTINGS = frozenset({"running", "unseen_since"})
+_FROM_LISTINGS = frozenset({"running", "unseen_since", "heard_at", "heard_here_at"})
 _NO_CEILING: Row = dict.fromkeys(("ceiling", "ceiling_running", "ceiling_at"))
 
 
@@ -135,6 +135,10 @@ def _ready(derived: _Derived, entry: Entry, _data: Mapping[str, Any]) -> None:
     derived.head["ready_at"] = entry.at
 
 
+def _unsettled(derived: _Derived, _entry: Entry, _data: Mapping[str, Any]) -> None:
+    derived.head |= {"first_listing_at": None, "ready_at": None}
+
+
 def _alarm(derived: _Derived, _entry: Entry, data: Mapping[str, Any]) -> None:
     if data["what"] == counted.RIVAL:
         seen = derived.sessions[data["session"]]["created_at"]
@@ -189,6 +193,10 @@ def _session_seen(derived: _Derived, _entry: Entry, data: Mapping[str, Any]) -> 
     }
 
 
+def _redated(derived: _Derived, _entry: Entry, data: Mapping[str, Any]) -> None:
+    derived.sessions[data["id"]]["created_at"] = data["created_at"]
+
+
 def _repository_seen(derived: _Derived, _entry: Entry, data: Mapping[str, Any]) -> None:
     derived.repositories[data["repo"]] = dict(data)
 
@@ -201,6 +209,7 @@ _DERIVE: Mapping[str, Callable[[_Derived, Entry, Mapping[str, Any]], None]] = {
     "ceiling": _ceiling,
     "settling": _settling,
     "ready": _ready,
+    "unsettled": _unsettled,
     "alarm": _alarm,
     "held": _held,
     "sent": _sent,
@@ -208,6 +217,7 @@ _DERIVE: Mapping[str, Callable[[_Derived, Entry, Mapping[str, Any]], None]] = {
     "spent": _ended,
     "released": _ended,
     "session_seen": _session_seen,
+    "redated": _redated,
     "repository_seen": _repository_seen,
 }
 

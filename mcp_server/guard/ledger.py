@@ -29,6 +29,7 @@ from mcp_server.guard.budget import Limits, Usage
 from mcp_server.guard.chain import stamp
 from mcp_server.guard.counted import Listing, RepositoryListing
 from mcp_server.guard.evidence import QUOTA, Outcome
+from mcp_server.guard.heard import Heard
 from mcp_server.guard.request import Prepared
 from mcp_server.guard.tickets import Ticket
 from mcp_server.models import Event, Lane, Marker, Verified
@@ -66,8 +67,10 @@ class Ledger:
         """
         self._engine = engine
         self._clock = clock
+        self._heard = Heard()
         # How far Jules' clock was ahead of ours when it was last heard.
         self._ahead = timedelta()
+        self._events = 0
         self.limits = limits
         with self._transaction() as tx:
             if tx.execute(sa.select(store.ledger.c.one)).one_or_none() is None:
@@ -102,13 +105,16 @@ class Ledger:
         if listing.creates >= self.limits.parallel_creates:
             raise Refused("this listing has served its batch of creates", limit="listing")
         tag = prepared.marker()
-        self._ahead = listing.date - self._clock.now()
+        key = tickets.session_key(tag)
+        with self._transaction() as tx:
+            self._believe(tx, listing)
         with self._transaction() as tx:
             self._refuse_while_closed(tx)
+            self._ahead = listing.date - self._clock.now()
             settling.refuse_unsettled(tx, listing.date)
+            counted.refuse_twin(tx, key)
             usage = self._usage(tx, listing.date)
             budget.check_session(self.limits, usage, lane=tag.lane, repo=prepared.repo)
-            key = tickets.session_key(tag)
             ticket = self._hold(tx, prepared, key, lane=tag.lane, repo=prepared.repo)
         listing.creates += 1
         return ticket
@@ -121,7 +127,10 @@ class Ledger:
         if not prepared.makes(repo):
             raise Refused(f"this {prepared.kind} does not make {repo}", limit="ticket")
         with self._transaction() as tx:
+            self._believe(tx, listing)
+        with self._transaction() as tx:
             self._refuse_while_closed(tx)
+            settling.refuse_unsettled(tx, listing.date)
             counted.record_repositories(tx, listing)
             budget.check_repository(self.limits, self._usage(tx, listing.date))
             return self._hold(tx, prepared, key, lane="create", repo=repo)
@@ -152,10 +161,11 @@ class Ledger:
             first_commit.adopt(tx, self._clock.now(), repo=repo, key=tag.task_key, head=head)
 
     def mark_sent(self, ticket: str, *, kind: str, digest: str) -> None:
-        """Commit `held` → `sent`; refused when it is not held, or held for another request."""
+        """Commit `held` → `sent`; refused unless it is held for this, and for a minute at most."""
         now = self._clock.now()
         table = store.tickets.c
         with self._transaction() as tx:
+            self._refuse_while_closed(tx)
             changed = tx.execute(
                 sa.update(store.tickets)
                 .where(
@@ -163,6 +173,7 @@ class Ledger:
                     table.state == "held",
                     table.kind == kind,
                     table.digest == digest,
+                    table.held_at >= stamp(now - HELD_FOR),
                 )
                 .values(state="sent", sent_at=stamp(now))
             )
@@ -173,7 +184,8 @@ class Ledger:
     def record_outcome(self, ticket: str, outcome: Outcome) -> Outcome:
         """Record what a send, or later evidence, proved; `unknown` leaves the ticket `sent`.
 
-        Returns what was recorded: `unknown`, with an alarm, for another repository than was held.
+        Returns what was recorded: `unknown`, with an alarm, for another repository than was held,
+        or for a session that another ticket has made.
 
         Raises:
             Refused: an effect of a ticket that was never sent.
@@ -184,8 +196,8 @@ class Ledger:
             if not found:
                 raise LedgerUnavailable(f"ticket {ticket} is not in this ledger any more")
             held = found[0]
-            if not held.fits(outcome):
-                what = "an answer names another repository"
+            what = held.misfit(outcome) or counted.other_owner(tx, held, outcome)
+            if what is not None:
                 chain.append(tx, now, "alarm", None, {"what": what, "repo": held.repo})
                 outcome = Outcome(state="unknown", evidence=what)
             if outcome.state == "unknown":
@@ -226,12 +238,15 @@ class Ledger:
     def record_listing(self, listing: Listing) -> None:
         """Keep what a complete session listing shows; two that agree settle a new ledger."""
         with self._transaction() as tx:
-            counted.record_sessions(tx, listing)
+            self._believe(tx, listing)
+            if counted.UNKNOWN_START in counted.record_sessions(tx, listing):
+                settling.again(tx, listing.date, "a session of ours is not in the record")
             settling.look(tx, listing)
 
     def record_repositories(self, listing: RepositoryListing) -> None:
         """Keep which repositories are new enough to count."""
         with self._transaction() as tx:
+            self._believe(tx, listing)
             counted.record_repositories(tx, listing)
 
     def alarm(self, what: str, **data: str) -> None:
@@ -300,6 +315,16 @@ class Ledger:
         with self._transaction() as tx:
             return integrity.verify(tx)
 
+    def shows_all(self, listing: Listing) -> bool:
+        """Whether a listing shows every session of ours that it should, but for deleted ones."""
+        with self._transaction() as tx:
+            return counted.shows_all(tx, listing)
+
+    def disowned(self) -> frozenset[str]:
+        """Return the sessions that carry a marker of ours and are not the one it was given to."""
+        with self._transaction() as tx:
+            return counted.disowned(tx)
+
     # Inside a transaction
 
     @contextmanager
@@ -331,9 +356,22 @@ class Ledger:
             raise Refused(f"the listing of {what} is {age:.0f} s old, 60 at most", limit="listing")
 
     def _refuse_while_closed(self, tx: sa.Connection) -> None:
-        paused = tx.execute(sa.select(store.ledger.c.paused)).scalar_one()
-        if paused:
-            raise Refused(f"paused: {paused}; budget_resume lets tickets go again", limit="paused")
+        row = tx.execute(sa.select(store.ledger.c.paused, store.ledger.c.events)).one()
+        if row.events < self._events:
+            raise LedgerUnavailable(
+                f"the ledger went back from {self._events} events to {row.events}: an older copy "
+                f"was put in its place; end every process that uses it, then {store.WAY_OUT}"
+            )
+        self._events = row.events
+        if row.paused:
+            raise Refused(
+                f"paused: {row.paused}; budget_resume lets tickets go again", limit="paused"
+            )
+
+    def _believe(self, tx: sa.Connection, listing: Listing | RepositoryListing) -> None:
+        """Put the listing's date to the latest that it can be, should it say a later one."""
+        here, elapsed = self._clock.now(), self._clock.elapsed()
+        listing.date = self._heard.bounded(tx, listing.date, here=here, elapsed=elapsed)
 
     def _check_pace(self, tx: sa.Connection, prepared: Prepared) -> None:
         table = store.tickets.c

@@ -35,8 +35,14 @@ def bring_up(tx: sa.Connection, now: datetime) -> None:
 
 
 def _ceiling_and_unseen(tx: sa.Connection) -> Mapping[str, int]:
-    """2: where Jules itself refused, in the head; since when a running session is not listed."""
-    for column in ("ceiling INTEGER", "ceiling_running INTEGER", "ceiling_at TEXT"):
+    """2: in the head what Jules' refusals and `Date` said; since when a session is not listed."""
+    for column in (
+        "ceiling INTEGER",
+        "ceiling_running INTEGER",
+        "ceiling_at TEXT",
+        "heard_at TEXT",
+        "heard_here_at TEXT",
+    ):
         tx.exec_driver_sql(f"ALTER TABLE ledger ADD COLUMN {column}")
     tx.exec_driver_sql("ALTER TABLE ledger_sessions ADD COLUMN unseen_since TEXT")
     sessions = tx.execute(sa.select(sa.func.count()).select_from(store.sessions)).scalar_one()

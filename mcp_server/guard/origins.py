@@ -2,102 +2,197 @@
 
 A rule about flow, not a filter of bad words (facts/safety.md 2.1): a task for a repository is made
 of its own words, of public ones and of the caller's. It is kept in memory, for this process's
-callers, and it sees words that are carried as they are: who rephrases or encodes them gets past.
+callers, and it sees words that are carried as they are: who rephrases them gets past.
 """
 
+import html
 import re
+import unicodedata
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from itertools import chain, islice
+from itertools import chain
 from typing import cast
 
-from mcp_server.errors import Refused
+from mcp_server.errors import BadArgument, Refused
 
 # So many words in a row are a quotation; fewer may be everybody's.
 _RUN = 8
 # A key, an id, a name: one word that says by itself where it comes from.
 _TELLING = re.compile(r"(?=\w*\d)\w{12,}|\w{21,}")
 _WORD = re.compile(r"\w+")
-_MOST_WORDS = 20_000
+# No body that leaves may be longer (policy.MAX_BODY_BYTES).
+_MOST_GIVEN = 1_000_000
+# Quotations and telling words of about a megabyte of text; one answer has a fifth of it at most.
 _MOST_KEPT = 200_000
 _SHARED = ""
-# Whose words a session's are that has no repository.
-NOWHERE = "a session without a repository"
+# Whose words are that say that they are a repository's, and neither which nor in what session.
+_NOWHERE = "a place that was not named"
+_ENTITY_DEPTH = 8
+_HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Mn", "Me"})
 
 
 class Origins:
-    """Where the words came from that callers were given; the oldest are forgotten first."""
+    """Where the words came from that callers were given; those unheard for longest go first.
 
-    def __init__(self, is_public: Callable[[str], bool]) -> None:
-        """Begin with nothing known; `is_public` says whether everybody can read a repository."""
-        self._is_public = is_public
-        self._origin: dict[int, str] = {}
-        self._read: set[int] = set()
+    A place is a repository, `owner/name` in any case, or a session that is not known to work on
+    one (`session`).
+    """
 
-    def heard(self, data: object, repo: str | None) -> None:
-        """Remember what a caller is told: words under a `repo` are its own, others everybody's.
+    def __init__(self, is_public: Callable[[str], bool], *, most: int = _MOST_KEPT) -> None:
+        """Begin with nothing known.
 
-        `data` is a JSON value; `repo` is whose words they are where it does not say. What two
-        repositories say is everybody's too; what is merely said again is still the first one's.
+        Args:
+            is_public: whether everybody can read a repository.
+            most: how many prints are kept.
         """
-        for owner, text in _texts(data, repo):
-            mark = hash((owner, text))
-            if mark in self._read:
-                continue
-            self._read.add(mark)
-            public = self._is_public(owner)
-            for print_ in _prints(text):
-                known = self._origin.get(print_, owner)
-                self._origin[print_] = _SHARED if public else _both(known, owner)
-        for print_ in list(islice(self._origin, max(0, len(self._origin) - _MOST_KEPT))):
-            del self._origin[print_]
-        if len(self._read) > _MOST_KEPT:
-            self._read.clear()
+        self._is_public = is_public
+        self._most = most
+        self._owner: dict[int, str] = {}
+        # The texts that were heard, by mark, each with its prints; and how many texts have a print.
+        self._heard: dict[int, tuple[int, ...]] = {}
+        self._holders = Counter[int]()
+        self._kept = 0
+        self._home: dict[str, str] = {}
+
+    def session(self, session_id: str, repo: str | None) -> str:
+        """Return the place of a session, which is its repository where that is or gets known."""
+        name = f"session {session_id}"
+        if repo is not None:
+            self._home[name] = repo.casefold()
+        return name
+
+    def heard(
+        self, data: object, place: str | None, *, asked: object = None, public: bool = False
+    ) -> None:
+        """Remember what a caller is told: words under a `repo` are its own, others the place's.
+
+        What two places say is everybody's; what is merely said again is still the first one's.
+
+        Args:
+            data: a JSON value.
+            place: whose words they are where it does not say; None: everybody's, unless they were
+                somebody's before.
+            asked: what the caller said to be told this: its echo is no sign of whose it is.
+            public: everybody could read it, so from now on it is everybody's.
+        """
+        echoed = frozenset(print_ for text in texts_in(asked) for print_ in _prints(text))
+        for owner, text in self._attributed(data, place):
+            free = public or bool(owner and self._is_public(owner))
+            self._remember(text, owner.casefold(), free=free, echoed=echoed)
 
     def check(self, given: object, to: str | None) -> None:
-        """Let a caller's own words go to the repository `to`; None: to one that is new.
+        """Let a caller's own words go to the place `to`; None: to a session yet to be made.
 
         From then on they are everybody's, unless they were somebody's before.
 
         Raises:
-            Refused: they quote what was read of another repository.
+            BadArgument: they are more than can leave.
+            Refused: they quote what was read of another place.
         """
-        prints = {one for _, text in _texts(given, None) for one in _prints(text)}
-        for print_ in prints:
-            owner = self._origin.get(print_, _SHARED)
-            if owner not in (_SHARED, to):
-                place = to or "a new repository"
+        # As one text, so that nothing is taken apart between two arguments.
+        text = "\n".join(texts_in(given))
+        if len(text) > _MOST_GIVEN:
+            raise BadArgument(f"{len(text):,} characters are too many: {_MOST_GIVEN:,} at most")
+        target = self._lies_in(to.casefold()) if to else None
+        for print_ in _prints(text):
+            owner = self._lies_in(self._owner.get(print_, _SHARED))
+            if owner not in (_SHARED, target):
                 raise Refused(
-                    f"this quotes what was read of {owner}, and goes to {place}: nothing of "
-                    "one repository goes into another; say it in words of your own",
+                    f"this quotes what was read of {owner}, and goes to {to or 'a new session'}: "
+                    "nothing of one repository goes into another; say it in words of your own",
                     limit="origin",
                 )
+        self._remember(text, _SHARED, free=False, echoed=frozenset())
+
+    def _attributed(self, data: object, place: str | None) -> Iterator[tuple[str, str]]:
+        """Yield every text in a JSON value with whose it is; everybody's is an empty name."""
+        if isinstance(data, str):
+            yield place or _SHARED, data
+        elif isinstance(data, Mapping):
+            items = cast("Mapping[str, object]", data)
+            inner = self._named_in(items, place)
+            yield from chain.from_iterable(self._attributed(one, inner) for one in items.values())
+        elif isinstance(data, Sequence):
+            parts = cast("Sequence[object]", data)
+            yield from chain.from_iterable(self._attributed(one, place) for one in parts)
+
+    def _named_in(self, items: Mapping[str, object], place: str | None) -> str | None:
+        if "repo" not in items:
+            return place
+        repo, name = items["repo"], items.get("session_id", items.get("id"))
+        known = repo if isinstance(repo, str) else None
+        session = self.session(name, known) if isinstance(name, str) else None
+        # Jules may leave the repository out (facts/jules-api.md 2.1): then the session is named.
+        return known or session or place or _NOWHERE
+
+    def _lies_in(self, place: str) -> str:
+        return self._home.get(place, place)
+
+    def _remember(self, text: str, owner: str, *, free: bool, echoed: frozenset[int]) -> None:
+        mark = hash((owner, free, text, echoed))
+        prints = self._heard.pop(mark, None)
+        if prints is None:
+            prints = tuple(set(_prints(text)))
+            self._kept += len(prints)
+            for print_ in prints:
+                self._holders[print_] += 1
+                if print_ not in echoed:
+                    known = self._owner.get(print_, owner)
+                    self._owner[print_] = _SHARED if free else self._both(known, owner)
+        if prints:
+            self._heard[mark] = prints
+        while self._kept > self._most and len(self._heard) > 1:
+            self._forget(self._heard.pop(next(iter(self._heard))))
+
+    def _forget(self, prints: Sequence[int]) -> None:
+        self._kept -= len(prints)
         for print_ in prints:
-            self._origin.setdefault(print_, _SHARED)
+            self._holders[print_] -= 1
+            if not self._holders[print_]:
+                del self._holders[print_]
+                self._owner.pop(print_, None)
+
+    def _both(self, known: str, whose: str) -> str:
+        """Return whose the words are that `known` said first, and `whose` says now."""
+        known, whose = self._lies_in(known), self._lies_in(whose)
+        if whose in (known, _SHARED, _NOWHERE):
+            return known  # said again: by an echo, or by an answer that leaves out where it is from
+        return whose if known == _NOWHERE else _SHARED
 
 
-def _both(known: str, whose: str) -> str:
-    """Return whose the words are that `known` said first, and `whose` says now."""
-    if whose in (known, _SHARED, NOWHERE):
-        return known  # said again: by an echo, or by an answer that leaves out where it is from
-    return whose if known == NOWHERE else _SHARED
-
-
-def _texts(data: object, repo: str | None) -> Iterator[tuple[str, str]]:
-    """Yield every text in a JSON value with whose it is; everybody's is an empty name."""
+def texts_in(data: object) -> Iterator[str]:
+    """Yield every text in a JSON value, names of fields left out."""
     if isinstance(data, str):
-        yield repo or _SHARED, data
+        yield data
     elif isinstance(data, Mapping):
-        items = cast("Mapping[str, object]", data)
-        named = items.get("repo")
-        inner = repo if named is None and "repo" not in items else (str(named or NOWHERE))
-        yield from chain.from_iterable(_texts(one, inner) for one in items.values())
+        yield from texts_in(list(cast("Mapping[str, object]", data).values()))
     elif isinstance(data, Sequence):
-        yield from chain.from_iterable(_texts(one, repo) for one in cast("Sequence[object]", data))
+        yield from chain.from_iterable(map(texts_in, cast("Sequence[object]", data)))
+
+
+def shown(text: str) -> str:
+    """Return a text as its reader sees it: entities resolved, without signs that show nothing.
+
+    The server cleans what it renders (`prompts.plain`): who looks at less would be got round.
+    """
+    for _ in range(_ENTITY_DEPTH):
+        before, text = text, _visible(html.unescape(text))
+        if text == before:
+            break
+    return text
+
+
+def _visible(text: str) -> str:
+    hidden = [
+        one for one in set(text) if one not in "\t\n\r" and unicodedata.category(one) in _HIDDEN
+    ]
+    return text.translate(dict.fromkeys(map(ord, hidden))) if hidden else text
 
 
 def _prints(text: str) -> Iterator[int]:
+    text = shown(text).casefold()
     for found in _TELLING.finditer(text):
         yield hash(found[0])
-    words = [found[0] for found in islice(_WORD.finditer(text.lower()), _MOST_WORDS)]
+    words = _WORD.findall(text)
     for start in range(len(words) - _RUN + 1):
         yield hash(tuple(words[start : start + _RUN]))

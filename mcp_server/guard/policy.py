@@ -16,7 +16,7 @@ from mcp_server.guard import bodies
 from mcp_server.guard.bodies import Body
 
 Effect = Literal["read", "query", "mutation"]
-Service = Literal["jules", "github", "site"]
+Service = Literal["jules", "github", "log", "site"]
 
 _NAME = r"[A-Za-z0-9._-]{1,100}"
 _REPO = rf"/repos/{_NAME}/{_NAME}"
@@ -26,6 +26,8 @@ _ID = r"[A-Za-z0-9_-]{1,64}"
 _SHA = r"[0-9a-f]{40}"
 _BRANCH = r"[A-Za-z0-9._/-]{1,200}"
 _NUMBER = r"[1-9][0-9]{0,8}"
+_LONG_NUMBER = r"[1-9][0-9]{0,15}"
+_UUID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 # No encoded octets: everything we build is plain, so an escape is somebody else's idea.
 _PLAIN_PATH = re.compile(r"/[A-Za-z0-9._:/-]*")
 MAX_BODY_BYTES = 1_000_000
@@ -33,7 +35,7 @@ MAX_BODY_BYTES = 1_000_000
 # Google also takes an override from the query (`$httpMethod`); only these names are ever asked.
 _QUERY = frozenset(
     {"pageSize", "pageToken", "filter"}
-    | {"affiliation", "sort", "state", "per_page", "page", "recursive"}
+    | {"affiliation", "sort", "state", "per_page", "page", "recursive", "head_sha"}
 )
 _OVERRIDES = ("x-http-method-override", "x-http-method", "x-method-override")
 # JSON is UTF-8 where nothing else is said (RFC 8259). Said to be a form, the same bytes may hold
@@ -59,6 +61,21 @@ _READS: tuple[tuple[Service, str, str], ...] = (
     ("github", rf"{_REPO}/pulls/{_NUMBER}", "get_pull"),
     ("github", rf"{_LINKED}/pulls/{_NUMBER}/files", "list_files"),
     ("github", rf"{_REPO}/pulls/{_NUMBER}/merge", "is_merged"),
+    # Which schedules compete for the allowance.
+    ("github", rf"{_REPO}/actions/workflows", "list_workflows"),
+    ("github", rf"{_REPO}/actions/workflows/{_LONG_NUMBER}", "get_workflow"),
+    ("github", rf"{_REPO}/actions/workflows/{_LONG_NUMBER}/runs", "list_workflow_runs"),
+    ("github", rf"{_REPO}/contents/\.github/workflows/{_NAME}", "get_workflow_file"),
+    # What failed.
+    ("github", rf"{_REPO}/actions/runs", "list_runs"),
+    ("github", rf"{_REPO}/actions/runs/{_LONG_NUMBER}/jobs", "list_jobs"),
+    ("github", rf"{_REPO}/actions/jobs/{_LONG_NUMBER}/logs", "find_job_log"),
+    # Where that leads: the log of one job, on a host of its own, behind a signed address.
+    (
+        "log",
+        rf"/actions-results/{_UUID}/workflow-job-run-{_UUID}/logs/job/job-logs\.txt",
+        "read_log",
+    ),
     ("site", r"/.*", "read_site"),
 )
 _MUTATIONS: tuple[tuple[Service, str, str, str, type[Body]], ...] = (
@@ -78,6 +95,13 @@ _MUTATIONS: tuple[tuple[Service, str, str, str, type[Body]], ...] = (
         rf"{_REPO}/pulls/{_NUMBER}/update-branch",
         "update_branch",
         bodies.UpdateBranch,
+    ),
+    (
+        "github",
+        "PUT",
+        rf"{_REPO}/actions/workflows/{_LONG_NUMBER}/disable",
+        "disable_workflow",
+        bodies.Absent,
     ),
 )
 
@@ -147,7 +171,7 @@ def decide(
         raise _refusal(f"{path!r} is not a plain path")
     for rule in (*RULES, *(one for one in SWITCHED if one.kind in switched_on)):
         if rule.service == service and rule.method == method and rule.path.fullmatch(path):
-            if service != "site" and not set(query) <= (_QUERY if rule.body is None else set()):
+            if not _asks_plainly(rule, query):
                 raise _refusal(f"{rule.kind} with the query {sorted(query)}")
             _check_body(rule, headers, body)
             return rule
@@ -161,6 +185,13 @@ def query_names(target: str) -> tuple[str, ...]:
     """
     _, mark, query = target.partition("?")
     return tuple(pair.partition("=")[0] for pair in re.split("[&;]", query)) if mark else ()
+
+
+def _asks_plainly(rule: Rule, query: Collection[str]) -> bool:
+    # A site's query is the source's business, a log's is the signature of who sent us there.
+    if rule.service in ("site", "log"):
+        return True
+    return set(query) <= (_QUERY if rule.body is None else set())
 
 
 def _refusal(reason: str) -> Refused:

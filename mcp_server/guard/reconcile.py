@@ -49,7 +49,7 @@ def _session_outcome(
     since = ticket.absent_since or listing.date
     # Without an intact marker of ours that both listings could show, absence proves nothing.
     control = any(session.created_at < since for session in ours.values())
-    if listing.date <= sent or not control or _lags(ledger, listing):
+    if listing.date <= sent or not control or not ledger.shows_all(listing):
         return None
     if ticket.absent_since is None:
         ledger.note_absent(ticket.id, listing.date)
@@ -57,18 +57,6 @@ def _session_outcome(
     if listing.date - since < APART or _unexplained(listing.sessions, ticket, sent):
         return None
     return Outcome(state="released", evidence="absent from complete listings ten minutes apart")
-
-
-def _lags(ledger: Ledger, listing: Listing) -> bool:
-    """Whether the listing leaves out a session of ours that is known to be in the window.
-
-    It is old, whatever its `Date` says, or the session was deleted: either way what else it leaves
-    out may be there. A session whose answer had no time is known by the moment of its send.
-    """
-    shown = [session.created_at for session in listing.sessions if session.mine]
-    units = ledger.usage(listing.date).units
-    known = [unit.at for unit in units if unit.ours and unit.at is not None]
-    return any(all(abs(at - one) > SEND_TAKES for one in shown) for at in known)
 
 
 def _unexplained(sessions: Sequence[Session], ticket: Ticket, sent: datetime) -> bool:

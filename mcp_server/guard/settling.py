@@ -50,8 +50,8 @@ def refuse_unsettled(tx: sa.Connection, now: datetime) -> None:
     if row.ready_at is None:
         first = moment(row.first_listing_at)
         raise Refused(
-            "settling: a new ledger starts no session until two complete listings ten minutes "
-            f"apart agree; the first was at {row.first_listing_at}",
+            "settling: a new ledger starts nothing until two complete listings of sessions ten "
+            f"minutes apart agree; the first was at {row.first_listing_at or '(none yet)'}",
             limit="settling",
             retry_at=(first + APART).isoformat() if first else None,
         )
@@ -63,6 +63,12 @@ def settles_at(tx: sa.Connection, now: datetime) -> datetime | None:
     if row.ready_at is not None:
         return None
     return (moment(row.first_listing_at) or now) + APART
+
+
+def again(tx: sa.Connection, now: datetime, why: str) -> None:
+    """Settle anew: the ledger has turned out not to know all that it started."""
+    tx.execute(sa.update(store.ledger).values(first_listing_at=None, ready_at=None))
+    append(tx, now, "unsettled", None, {"why": why})
 
 
 def _begin(tx: sa.Connection, listing: Listing, missing: Collection[str]) -> None:

@@ -39,12 +39,13 @@ class Ticket:
     result: Mapping[str, Any]
     absent_since: datetime | None
 
-    def fits(self, outcome: Outcome) -> bool:
-        """Whether this can be how it ended: a repository made is the one that was held."""
+    def misfit(self, outcome: Outcome) -> str | None:
+        """Say why this cannot be how it ended: the repository made is not the one held."""
         if self.kind != "create_repository" or outcome.state != "spent":
-            return True
+            return None
         made = str(outcome.result["full_name"])
-        return self.repo is not None and made.casefold() == self.repo.casefold()
+        fits = self.repo is not None and made.casefold() == self.repo.casefold()
+        return None if fits else "an answer names another repository"
 
     def is_published_by(self, outcome: Outcome) -> bool:
         """Whether it made a repository that nothing shows to be private."""

@@ -5,6 +5,8 @@ queries are retried; a mutation is sent at most once, on a fresh HTTP/1.1 connec
 """
 
 import asyncio
+import json
+import re
 from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -16,9 +18,10 @@ import httpx2
 import tenacity
 
 from mcp_server.clock import Clock
-from mcp_server.errors import Ambiguous, Refused, Unavailable
+from mcp_server.errors import Ambiguous, Refused, Unavailable, Unreadable
 from mcp_server.guard import evidence, policy
 from mcp_server.guard.evidence import Asked, Outcome
+from mcp_server.guard.origins import shown, texts_in
 from mcp_server.guard.policy import Rule, Service
 from mcp_server.guard.redact import Redactor
 from mcp_server.guard.tripwire import passing
@@ -28,6 +31,8 @@ READ_TIMEOUT_SECONDS = 30.0
 SEND_TIMEOUT_SECONDS = 60.0
 # A longer wait than this parks the caller instead (facts/safety.md 5).
 LONGEST_RETRY_AFTER_SECONDS = 60.0
+# Most bytes of an answer, unpacked, by service: whoever wrote a log may have written without end.
+_MOST_BYTES: Mapping[Service, int] = {"log": 8_000_000}
 _PASSING = frozenset({429, 500, 502, 503, 504})
 # All that a caller may say beside method, address and body.
 _HEADERS = ("accept", "accept-encoding", "content-type", "if-none-match", "user-agent")
@@ -50,11 +55,12 @@ class Tickets(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Origin:
-    """A service's address and the headers that only it is sent."""
+    """A service's address and the headers that only it is sent; `hosts` serve it too."""
 
     service: Service
     base: str
     headers: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
+    hosts: re.Pattern[str] | None = None
 
 
 class GuardedTransport(httpx2.AsyncBaseTransport):
@@ -79,7 +85,8 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
             clock: time-outs and back-off.
             reads: the connection pool for reads.
             fresh: makes a transport with no open connection; called once a mutation.
-            redactor: for a service's own words, which the ledger keeps: they may repeat a key.
+            redactor: knows the keys that no body may have in it, and that the ledger must not
+                keep: a service's own words may repeat one.
             switched_on: what the operator lets leave beyond the policy's table.
         """
         # The longest first: of two addresses, one within the other, it is the inner one's request.
@@ -110,12 +117,22 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
         )
         leaving = _leaving(origin, request, body)
         if rule.effect == "read":
-            return await self._read(leaving)
+            return await self._read(leaving, _MOST_BYTES.get(rule.service))
         ticket = request.extensions.get("ticket")
         if not isinstance(ticket, str):
             raise Refused(f"{rule.kind} without a ticket never leaves", limit="ticket")
+        self._refuse_keys(rule, body)
         digest = policy.digest(origin.service, request.method, path, body)
         return await self._mutate(ticket, digest, origin, rule, leaving)
+
+    def _refuse_keys(self, rule: Rule, body: bytes) -> None:
+        """Refuse a body with a key in it: what built it may have decoded what it was given."""
+        texts = [body.decode(), *texts_in(json.loads(body))] if body else []
+        seen = {form for text in texts for form in (text, shown(text))}
+        if any(self._redactor.text(text) != text for text in seen):
+            raise Refused(
+                f"{rule.kind} has a key in it, or what looks like one: leave that out", limit="key"
+            )
 
     async def drain(self) -> None:
         """Wait until every mutation that has left has its outcome recorded."""
@@ -131,12 +148,13 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
         raw = url.raw_path.decode("ascii").partition("?")[0]
         for base, origin in self._origins:
             prefix = base.raw_path.decode("ascii").rstrip("/")
-            same = (url.scheme, url.host, url.port) == (base.scheme, base.host, base.port)
+            named = url.host == base.host or (origin.hosts and origin.hosts.fullmatch(url.host))
+            same = named and (url.scheme, url.port) == (base.scheme, base.port)
             if same and not url.userinfo and raw.startswith(f"{prefix}/"):
                 return origin, raw.removeprefix(prefix)
         raise Refused(f"policy: {url.host} is no service of ours", limit="policy")
 
-    async def _read(self, request: httpx2.Request) -> httpx2.Response:
+    async def _read(self, request: httpx2.Request, most: int | None) -> httpx2.Response:
         retrying = tenacity.AsyncRetrying(
             stop=tenacity.stop_after_attempt(READ_ATTEMPTS),
             wait=self._back_off,
@@ -145,15 +163,17 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
             sleep=self._sleep,
         )
         try:
-            return await retrying(self._read_once, request)
+            return await retrying(self._read_once, request, most)
         except tenacity.RetryError as spent:
             return _last_word(spent.last_attempt)
 
-    async def _read_once(self, request: httpx2.Request) -> httpx2.Response:
+    async def _read_once(self, request: httpx2.Request, most: int | None) -> httpx2.Response:
         async with self._clock.timeout(READ_TIMEOUT_SECONDS):
             self._count(request)
             with passing(_host(request)):
                 response = await self._reads.handle_async_request(request)
+            if most is not None:
+                return await _up_to(most, request, response)
             await response.aread()
             return response
 
@@ -257,6 +277,19 @@ def _leaving(origin: Origin, request: httpx2.Request, body: bytes) -> httpx2.Req
     return httpx2.Request(
         request.method, request.url, headers={**said, **origin.headers}, content=body or None
     )
+
+
+async def _up_to(most: int, request: httpx2.Request, response: httpx2.Response) -> httpx2.Response:
+    """Read an answer of at most so many bytes, as it is unpacked: a small packet may hold many."""
+    body = bytearray()
+    async for part in response.aiter_bytes():
+        body += part
+        if len(body) > most:
+            await response.aclose()
+            raise Unreadable(f"{_host(request)} answers more than {most} bytes: not read")
+    packing = ("content-encoding", "content-length", "transfer-encoding")
+    headers = [one for one in response.headers.multi_items() if one[0] not in packing]
+    return httpx2.Response(response.status_code, headers=headers, content=bytes(body))
 
 
 def _host(request: httpx2.Request) -> str:

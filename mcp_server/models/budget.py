@@ -31,8 +31,8 @@ class Budget(Value):
     concurrent: int
     concurrent_limit: int
     releases: tuple[Release, ...]
-    refused_at: int | None = Field(
-        default=None, description="at how many sessions Jules itself refused, in the last 24 h"
+    ceiling: int | None = Field(
+        default=None, description="sessions at which Jules itself refuses now; None: it does not"
     )
     paused: str | None = None
     counted_at: AwareDatetime | None = Field(description="Date of the listing; None: none yet")

@@ -72,6 +72,16 @@ class Ci:
         now = self._agenda.now
         return [run for run in self._runs.get((repo, sha), []) if run.registered <= now]
 
+    def runs_of(self, repo: str) -> list[Run]:
+        """Return all runs of a repository registered by now, oldest first."""
+        now = self._agenda.now
+        return [
+            run
+            for (name, _), runs in self._runs.items()
+            for run in runs
+            if name == repo and run.registered <= now
+        ]
+
     def _run(self, entity: str, nth: int, sha: str, *, red: bool) -> Run:
         seed, now, spans = self._seed, self._agenda.now, self._size.spans
         wait = between(*spans.check_registered, seed, "check registered", entity, nth)

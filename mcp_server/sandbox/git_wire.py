@@ -4,14 +4,12 @@ import base64
 import binascii
 from collections.abc import Mapping
 
-from mcp_server.sandbox.ci import workflows
 from mcp_server.sandbox.git import FOLDER, Commit, Entry, File
 from mcp_server.sandbox.github import GitHub
 from mcp_server.sandbox.github_json import (
     API,
     RepoRoutes,
     not_found,
-    paged,
     refuse,
     sent,
 )
@@ -43,8 +41,6 @@ class GitWire:
             ("GET", f"{repo}/branches/{{*}}", self._get_branch),
             ("GET", f"{repo}/readme", self._readme),
             ("GET", f"{repo}/contents/{{*}}", self._contents),
-            ("GET", f"{repo}/actions/workflows", self._list_workflows),
-            ("PUT", f"{repo}/actions/workflows/{{}}/disable", self._disable_workflow),
         )
 
     def _add_blob(self, repo: Repo, call: Call) -> Reply:
@@ -176,17 +172,6 @@ class GitWire:
             ],
         )
 
-    def _list_workflows(self, repo: Repo, call: Call) -> Reply:
-        return paged(call, _workflows(repo), lambda workflow: workflow, "workflows")
-
-    def _disable_workflow(self, repo: Repo, call: Call) -> Reply:
-        for workflow in _workflows(repo):
-            path = f"{workflow['path']}"
-            if call.args[0] in (f"{workflow['id']}", path.rpartition("/")[2]):
-                repo.disabled = [*repo.disabled, path]
-                return Reply(204)
-        raise not_found()
-
 
 def _sent_to_history(repo: Repo, call: Call) -> dict[str, Json]:
     """Return the body; a repository without a commit takes no Git Data (facts/github.md 1.4)."""
@@ -265,17 +250,3 @@ def _blob(sha: str, content: bytes) -> dict[str, object]:
 def _content(repo: Repo, path: str, file: File) -> dict[str, object]:
     place = {"type": "file", "name": path.rpartition("/")[2], "path": path}
     return {**place, **_blob(file.sha, repo.git.blobs[file.sha])}
-
-
-def _workflows(repo: Repo) -> list[dict[str, object]]:
-    head = repo.git.branches.get(repo.default_branch)
-    paths = [path for path, _ in workflows(repo.git, head)] if head else []
-    return [
-        {
-            "id": repo.id * 10 + nth,
-            "name": path.rpartition("/")[2].partition(".")[0],
-            "path": path,
-            "state": "disabled_manually" if path in repo.disabled else "active",
-        }
-        for nth, path in enumerate(paths)
-    ]

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
 
+from mcp_server.sandbox.actions_wire import ActionsWire
 from mcp_server.sandbox.git_wire import GitWire
 from mcp_server.sandbox.github import GitHub
 from mcp_server.sandbox.github_json import (
@@ -43,12 +44,13 @@ _BY_ID = re.compile(r"/repositories/(\d+)(?=/|$)")
 
 
 class GitHubWire:
-    """Answers calls to `api.github.com`."""
+    """Answers calls to `api.github.com`, and to the host where its logs lie."""
 
     def __init__(self, github: GitHub) -> None:
         """Speak for `github`."""
         self._github = github
         self._limit = RateLimit()
+        self._actions = ActionsWire(github)
         repo = "/repos/{}/{}"
         account: tuple[tuple[str, str, Handler], ...] = (
             ("GET", "/user", lambda _call: Reply(200, user_json(OWNER, OWNER_ID))),
@@ -67,6 +69,7 @@ class GitHubWire:
             ("POST", f"{repo}/issues/{{}}/comments", self._comment),
             *PullsWire(github).routes(),
             *GitWire(github).routes(),
+            *self._actions.routes(),
         )
         bound = tuple((method, shape, self._bind(handler)) for method, shape, handler in of_a_repo)
         self._router = Router((*account, *bound))
@@ -90,6 +93,10 @@ class GitHubWire:
         except Problem as problem:
             reply = problem.reply
         return self._finish(call, reply, now)
+
+    def answer_log(self, call: Call) -> Reply:
+        """Answer one call to the host of the logs; raise `Problem` for a refusal."""
+        return self._actions.log(call)
 
     def _find(self, call: Call) -> Reply:
         found = self._router.find(self._by_name(call))

@@ -44,7 +44,6 @@ class PullsWire:
             ("PUT", f"{repo}/pulls/{{}}/update-branch", self._update_branch),
             ("GET", f"{repo}/commits/{{}}/check-runs", self._check_runs),
             ("GET", f"{repo}/commits/{{}}/status", self._status),
-            ("GET", f"{repo}/actions/runs", self._workflow_runs),
             ("GET", f"{repo}/rules/branches/{{*}}", self._rules),
         )
 
@@ -193,21 +192,6 @@ class PullsWire:
         """Answer that nobody sets statuses here: the state of none is "pending"."""
         sha = _commit_sha(repo, call.args[0])
         return Reply(200, {"state": "pending", "statuses": [], "sha": sha, "total_count": 0})
-
-    def _workflow_runs(self, repo: Repo, call: Call) -> Reply:
-        runs = self._github.ci.runs(repo.full_name, call.query.get("head_sha", ""))
-
-        def write(run: Run) -> dict[str, object]:
-            return {
-                **self._check_json(repo, run),
-                "event": "push",
-                "head_branch": run.branch,
-                "path": f".github/workflows/{run.name}.yml",
-                "run_attempt": 1,
-                "created_at": second_time(run.registered),
-            }
-
-        return paged(call, runs, write, "workflow_runs")
 
     def _rules(self, repo: Repo, _call: Call) -> Reply:
         """Answer as a free plan does: no rules on what is private (facts/github.md 1.6)."""

@@ -12,6 +12,7 @@ from typing import Protocol
 import httpx2
 
 from mcp_server.clock import Clock
+from mcp_server.sandbox.actions_wire import LOG_HOST
 from mcp_server.sandbox.agenda import Agenda
 from mcp_server.sandbox.chance import between, pick
 from mcp_server.sandbox.faults import Exchange, Fault, strike_after, strike_before
@@ -132,7 +133,7 @@ class World:
             headers={name.lower(): value for name, value in request.headers.items()},
             content=content,
         )
-        if call.host not in (JULES_HOST, GITHUB_HOST, *SITE_HOSTS):
+        if call.host not in (JULES_HOST, GITHUB_HOST, LOG_HOST, *SITE_HOSTS):
             raise httpx2.ConnectError(f"no such host here: {call.host}", request=request)
         self.advance()
         self.requests[call.host] = self.requests.get(call.host, 0) + 1
@@ -159,6 +160,8 @@ class World:
                 return self._jules_wire.answer(call)
             if call.host == GITHUB_HOST:
                 return self._github_wire.answer(call)
+            if call.host == LOG_HOST:
+                return self._github_wire.answer_log(call)
         except Problem as problem:
             return problem.reply
         status, headers, body = self._sites.answer(

@@ -52,7 +52,7 @@ class BudgetTools:
             concurrent=usage.running,
             concurrent_limit=limits.concurrent,
             releases=budget.releases(usage),
-            refused_at=usage.ceiling.sessions if usage.ceiling else None,
+            ceiling=usage.ceiling.sessions if usage.ceiling and usage.refused_by_jules else None,
             paused=paused,
             counted_at=listing.date,
             settles_at=services.ledger.settles_at(),
@@ -84,7 +84,10 @@ class BudgetTools:
         return answer(f"paused: {reason}; budget_resume ends it", Paused(paused=reason))
 
     async def budget_resume(self) -> Annotated[CallToolResult, Paused]:
-        """Let mutations go again after budget_pause."""
+        """Let mutations go again after budget_pause, and forget that Jules refused a start.
+
+        After an alarm a person looks first: its reason says at what.
+        """
         self._services.ledger.pause(None)
         return answer("tickets go out again", Paused(paused=None))
 
@@ -166,8 +169,8 @@ def _sentence(found: Budget) -> str:
     )
     if found.releases:
         text += f"; next unit free at {found.releases[0].at:%H:%M} UTC"
-    if found.refused_at is not None:
-        text += f"; Jules refused a start at {found.refused_at}: budget_resume forgets that"
+    if found.ceiling is not None:
+        text += f"; Jules refused a start at {found.ceiling}: budget_resume forgets that"
     if found.settles_at is not None:
         text += f"; a new ledger: no session before {found.settles_at:%H:%M} UTC"
     if found.paused:

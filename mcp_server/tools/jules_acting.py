@@ -70,7 +70,7 @@ class JulesActing:
         name = (await self._own(session_id)).id
 
         async def happened() -> bool:
-            session = await self._services.jules.get_session(name)
+            session = await self._services.account.session(name)
             return session.state != "AWAITING_PLAN_APPROVAL"
 
         done = await perform(
@@ -142,7 +142,7 @@ class JulesActing:
 
         async def happened() -> bool:
             try:
-                await self._services.jules.get_session(name)
+                await self._services.account.session(name)
             except NotFound:
                 return True
             return False
@@ -157,7 +157,7 @@ class JulesActing:
         what = "archive" if archived else "unarchive"
 
         async def happened() -> bool:
-            return (await self._services.jules.get_session(session_id)).archived is archived
+            return (await self._services.account.session(session_id)).archived is archived
 
         done = await perform(
             self._services,
@@ -204,11 +204,11 @@ class JulesActing:
     async def _ours_or_all(self, session_id: str) -> Session:
         if not self._services.settings.archive_others:
             return await self._own(session_id)
-        return await self._services.jules.get_session(jules_names.session_id(session_id))
+        return await self._services.account.session(jules_names.session_id(session_id))
 
     async def _own(self, session_id: str) -> Session:
         """Return a session of ours; somebody else's is left alone."""
-        session = await self._services.jules.get_session(jules_names.session_id(session_id))
+        session = await self._services.account.session(jules_names.session_id(session_id))
         if not session.mine:
             raise Refused(
                 f"session {session.id} is not this factory's: left alone", limit="foreign"

@@ -167,7 +167,7 @@ class JulesReading:
     async def _session(self, session_id: str) -> Session:
         """Return a session from a young listing; one that is not in it, from Jules."""
         kept = self._services.account.seen_session(session_id, max_age=FRESH_SECONDS)
-        return kept or await self._services.jules.get_session(session_id)
+        return kept or await self._services.account.session(session_id)
 
     async def _from(
         self, session_id: str, start: Place, kinds: frozenset[str] | None, *, exclusive: bool

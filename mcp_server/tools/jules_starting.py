@@ -68,6 +68,7 @@ class JulesStarting:
         task = _Task(lane=lane, key=task_key or _manual_key(text, name, listing), attempt=attempt)
         if name is not None and branch is None:
             branch = (await services.account.repository(name)).default_branch
+        self._refuse_untouchable(name)
         earlier = services.ledger.find("start_session", f"{task.key}.a{attempt}")
         if earlier is not None:
             return _what_happened(earlier, task, self._remaining(listing))
@@ -91,6 +92,14 @@ class JulesStarting:
             f"started session {session_id} on {name or 'no repository'}; {found.remaining} left",
             found,
         )
+
+    def _refuse_untouchable(self, repo: str | None) -> None:
+        protected = {name.casefold() for name in self._services.settings.never_touch}
+        if repo is not None and repo.casefold() in protected:
+            raise Refused(
+                f"{repo} is protected by the setting never_touch: no session is spent on it",
+                limit="never_touch",
+            )
 
     def _tag(self, task: _Task, repo: str | None, branch: str | None, listing: Listing) -> str:
         return marker.issue(

@@ -91,7 +91,7 @@ class JulesWatching:
             return before
 
     async def _look(self, session_id: str) -> SessionDetail:
-        session = await self._services.jules.get_session(session_id)
+        session = await self._services.account.session(session_id)
         history = await self._histories.of(session)
         signs = history.signs
         seen = watch(session, signs, self._services.clock.now())

@@ -1,0 +1,145 @@
+"""A `Date` that runs ahead of real time frees nothing: no unit, no place, no proof of absence."""
+
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from mcp_server.clients import github
+from mcp_server.errors import Refused
+from mcp_server.guard.budget import Limits
+from mcp_server.guard.counted import Listing
+from mcp_server.guard.ledger import Ledger
+from mcp_server.guard.reconcile import reconcile_sessions
+from tests.guard_cases import (
+    UNKNOWN,
+    ManualClock,
+    alarms,
+    listing,
+    make_repository,
+    open_ledger,
+    repositories,
+    send,
+    session,
+    settled_ledger,
+    start,
+    start_one,
+    title,
+)
+
+AHEAD = timedelta(hours=25)
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock()
+
+
+@pytest.fixture
+def full(tmp_path: Path, clock: ManualClock) -> Ledger:
+    """A ledger whose two units are used and whose one repository is made."""
+    limits = Limits(sessions=2, repair_reserve=0, repository_share=1.0, repositories=1)
+    ledger = settled_ledger(tmp_path / "state.db", clock, limits=limits)
+    for number in range(2):
+        start_one(ledger, clock, f"task{number}", f"s{number}")
+    make_repository(ledger, clock, "new")
+    return ledger
+
+
+def told(clock: ManualClock, ahead: timedelta) -> Listing:
+    """Return an empty listing whose `Date` is so much ahead."""
+    return replace(listing(clock), date=clock.now() + ahead)
+
+
+@pytest.mark.parametrize("elsewhere", [False, True], ids=["same process", "another process"])
+def test_a_date_that_jumps_ahead_frees_no_unit(
+    tmp_path: Path, clock: ManualClock, full: Ledger, elsewhere: bool
+):
+    """One answer of a broken proxy would give the whole allowance again."""
+    ledger = open_ledger(tmp_path / "state.db", clock, limits=full.limits) if elsewhere else full
+    clock.advance(seconds=30)
+    for _ in range(3):
+        with pytest.raises(Refused, match="sessions: 2 of 2"):
+            ledger.hold_session(start("more"), told(clock, AHEAD))
+        clock.advance(minutes=1)
+    assert alarms(ledger) == ["a Date ran ahead"]
+
+
+@pytest.mark.parametrize("ahead", [timedelta(), AHEAD])
+def test_a_date_that_jumps_ahead_frees_no_repository(
+    clock: ManualClock, full: Ledger, ahead: timedelta
+):
+    """GitHub's header is bounded as Jules' is."""
+    seen = replace(repositories(clock), date=clock.now() + ahead)
+    prepared = github.create_repository("other", "x")
+    with pytest.raises(Refused, match="repositories"):
+        full.hold_repository(prepared, key="other", repo="owner/other", listing=seen)
+
+
+def test_a_date_that_goes_on_evenly_for_ten_minutes_is_believed(clock: ManualClock, full: Ledger):
+    """After a wrong local clock was put right, or the machine slept, the window moves on."""
+    full.record_listing(told(clock, AHEAD))
+    clock.advance(minutes=9)
+    with pytest.raises(Refused, match="sessions: 2 of 2"):
+        full.hold_session(start("more"), told(clock, AHEAD))
+    clock.advance(minutes=2)
+    full.hold_session(start("more"), told(clock, AHEAD))
+
+
+def test_a_date_that_jumps_about_is_never_believed(clock: ManualClock, full: Ledger):
+    for hours in (25, 40, 26, 60):
+        full.record_listing(told(clock, timedelta(hours=hours)))
+        clock.advance(minutes=11)
+    with pytest.raises(Refused, match="sessions: 2 of 2"):
+        full.hold_session(start("more"), told(clock, AHEAD))
+
+
+def test_time_that_really_passed_frees_what_it_should(
+    tmp_path: Path, clock: ManualClock, full: Ledger
+):
+    """A day later, in this process or in a new one, by the local clock."""
+    clock.advance(days=1, minutes=6)
+    other = open_ledger(tmp_path / "state.db", clock, limits=full.limits)
+    other.hold_session(start("more"), listing(clock))
+    full.hold_session(start("another"), listing(clock))
+
+
+def test_a_local_clock_that_was_set_back_holds_nothing_up(clock: ManualClock, full: Ledger):
+    """Elapsed seconds say how much time has passed, whatever the wall clock says."""
+    truth = clock.now()
+    clock.set_wall(truth - timedelta(days=2))
+    clock.advance(days=1, minutes=6)
+    there = replace(listing(clock), date=truth + timedelta(days=1, minutes=6))
+    full.hold_session(start("more"), there)
+
+
+@pytest.mark.parametrize("ahead", [timedelta(minutes=11), AHEAD])
+def test_a_date_that_jumps_ahead_settles_no_new_ledger(
+    tmp_path: Path, clock: ManualClock, ahead: timedelta
+):
+    """Two looks ten minutes apart are ten minutes of real time."""
+    ledger = open_ledger(tmp_path / "new.db", clock)
+    ledger.record_listing(listing(clock))
+    clock.advance(seconds=1)
+    ledger.record_listing(told(clock, ahead))
+    assert ledger.settles_at() is not None
+
+
+def test_a_date_that_jumps_ahead_proves_no_absence(tmp_path: Path, clock: ManualClock):
+    """A session that a listing shows late would be started again."""
+    ledger = settled_ledger(tmp_path / "state.db", clock)
+    start_one(ledger, clock, "control", "s0", repo="owner/other")
+    text = title("control", repo="owner/other")
+    control = session("s0", clock.now(), text=text, repo="owner/other")
+    clock.advance(minutes=1)
+    ticket = ledger.hold_session(start(), listing(clock, control))
+    send(ledger, ticket)
+    ledger.record_outcome(ticket.id, UNKNOWN)
+    for ahead in (timedelta(), timedelta(minutes=11), AHEAD):
+        clock.advance(seconds=2)
+        shown = replace(listing(clock, control), date=clock.now() + ahead)
+        reconcile_sessions(ledger, shown)
+    found = ledger.find("start_session", "task1.a1")
+    assert found is not None
+    assert found.state == "sent"
