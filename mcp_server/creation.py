@@ -58,6 +58,16 @@ def recognised(repository: Repository, keys: Sequence[bytes]) -> Repository:
     return repository.model_copy(update={"marker": found, "description": words.rstrip()})
 
 
+def redescribed(repository: Repository, words: str, keys: Sequence[bytes]) -> str:
+    """Return a description of other words that keeps the marker of a repository that has one."""
+    _, begins, rest = repository.description.rpartition(_MARKER_BEGINS)
+    tag = begins + rest if recognised(repository, keys).marker is not None else ""
+    said = prompts.plain(words, _MOST_CHARACTERS)
+    if _MARKER_BEGINS in said or not said:
+        raise BadArgument("a description has words, and no marker of its own")
+    return f"{said} {tag}".rstrip()
+
+
 async def create(services: Services, wanted: Wanted) -> Made:
     """Create the repository unless this task has, in this life or before, then its first commit.
 

@@ -4,9 +4,10 @@ from collections.abc import Sequence
 
 from mcp_server.account import Expected
 from mcp_server.errors import NotFound, Refused, Unavailable, Unreadable
+from mcp_server.guard import marker, proposal
 from mcp_server.guard.gate import GateEvidence, Observation, judge_checks
 from mcp_server.insight.health import RepositoryFacts, score
-from mcp_server.models import ChangedFile, Check, Health, Repository, Session
+from mcp_server.models import ChangedFile, Check, Health, Marker, PullRequest, Repository, Session
 from mcp_server.services import Services
 
 _README = ("readme.md", "readme", "readme.rst", "readme.txt")
@@ -27,6 +28,8 @@ async def read_pull(services: Services, repo: str, number: int) -> GateEvidence:
     if head != pull.head_sha:
         since = now
         services.account.heads[key] = (pull.head_sha, now)
+    opener = await _session_of(services, pull.url)
+    proposer = await _proposer_of(services, pull) if opener is None else None
     return GateEvidence(
         now=now,
         pull=pull,
@@ -35,7 +38,8 @@ async def read_pull(services: Services, repo: str, number: int) -> GateEvidence:
         checks_sha=pull.head_sha,
         expected=expected,
         earlier=earlier,
-        session=await _session_of(services, pull.url),
+        session=opener or proposer,
+        proposed=proposer is not None,
         files=await _files(services, repo, number, pull.head_sha),
     )
 
@@ -47,6 +51,13 @@ async def own_session_of(services: Services, repo: str, number: int) -> Session:
     if session is None or not session.mine:
         raise Refused(f"{pull.url} was not opened by a session of ours", limit="foreign")
     return session
+
+
+def own_tag(services: Services, pull: PullRequest) -> Marker | None:
+    """Return the marker of a pull request that stands at the commit we made for it; else None."""
+    place = proposal.place(pull.base_ref, pull.head_ref, pull.head_sha)
+    found = marker.read(pull.tag, services.marker_keys, repo=pull.repo, branch=place)
+    return found if found is not None and found.valid else None
 
 
 async def read_health(services: Services, repos: Sequence[str] | None) -> tuple[Health, ...]:
@@ -163,3 +174,12 @@ async def _session_of(services: Services, url: str) -> Session | None:
     """Return the session whose outputs name this pull request, from a listing a minute old."""
     listing = await services.account.sessions(max_age=60)
     return next((item for item in listing.sessions if item.pull and item.pull.url == url), None)
+
+
+async def _proposer_of(services: Services, pull: PullRequest) -> Session | None:
+    """Return the session whose patch we opened this pull request with, by its marker."""
+    tag = own_tag(services, pull)
+    if tag is None:
+        return None
+    listing = await services.account.sessions(max_age=60)
+    return next((item for item in listing.sessions if item.marker == tag), None)

@@ -12,7 +12,9 @@ from mcp_server.tools.budget import BudgetTools
 from mcp_server.tools.flow import keeping_apart
 from mcp_server.tools.github import GitHubTools
 from mcp_server.tools.github_care import GitHubCare
+from mcp_server.tools.github_patches import GitHubPatchTools
 from mcp_server.tools.github_reading import GitHubReading
+from mcp_server.tools.github_telling import GitHubTelling
 from mcp_server.tools.jules_acting import JulesActing
 from mcp_server.tools.jules_listing import JulesListing
 from mcp_server.tools.jules_reading import JulesReading
@@ -47,7 +49,9 @@ def tools_of(services: Services) -> tuple[tuple[Tool, ToolAnnotations], ...]:
     """Return every tool with its annotations, in the order they are listed."""
     budget, github, trends = BudgetTools(services), GitHubTools(services), TrendsTools(services)
     looking, caring = GitHubReading(services), GitHubCare(services)
+    telling = GitHubTelling(services)
     histories = Histories(services.jules, services.clock)
+    patches = GitHubPatchTools(services, histories)
     listing, starting, acting = (
         JulesListing(services),
         JulesStarting(services),
@@ -84,6 +88,10 @@ def tools_of(services: Services) -> tuple[tuple[Tool, ToolAnnotations], ...]:
         (github.github_merge_pull, FOR_GOOD),
         (github.github_update_branch, MUTATION),
         (github.github_create_private_repo, MUTATION),
+        (patches.github_push_patch, MUTATION),
+        (telling.github_set_metadata, MUTATION),
+        (telling.github_comment_pull, MUTATION),
+        (telling.github_report_issue, MUTATION),
         (caring.github_list_workflows, READ),
         (caring.github_disable_workflow, MUTATION),
         (trends.trends_discover, READ),

@@ -13,6 +13,8 @@ from mcp_server.account import Account
 from mcp_server.clients import github as github_api
 from mcp_server.clients.github import GitHubClient
 from mcp_server.clients.github_actions import LOG_HOSTS, ActionsClient
+from mcp_server.clients.github_care import CareClient
+from mcp_server.clients.github_patches import TreesClient
 from mcp_server.clients.github_pulls import PullsClient
 from mcp_server.clients.github_workflows import WorkflowsClient
 from mcp_server.clients.jules import JulesClient
@@ -43,7 +45,9 @@ class Services:
     github: GitHubClient
     actions: ActionsClient
     pulls: PullsClient
+    trees: TreesClient
     workflows: WorkflowsClient
+    care: CareClient
     pages: PagesClient
     account: Account
     origins: Origins
@@ -141,7 +145,9 @@ def _over(
         github=github,
         actions=ActionsClient(http, base=settings.github_url),
         pulls=PullsClient(http, base=settings.github_url),
+        trees=TreesClient(http, base=settings.github_url),
         workflows=WorkflowsClient(http, base=settings.github_url),
+        care=CareClient(http, base=settings.github_url),
         pages=PagesClient(http),
         account=account,
         origins=Origins(account.is_public),

@@ -54,8 +54,9 @@ OURS, THEIRS = "owner/tool", "owner/third"
 MARGIN = timedelta(minutes=5)
 # A complete listing reaches past the window's start by an hour.
 REACHES = DAY + MARGIN + timedelta(hours=1)
-# A listing that leaves out a known session by more than this can be told to be old or short.
-TELLING = timedelta(minutes=1)
+# For so long a known session that is missing tells that a listing is old or short; then it passes
+# for deleted (`counted.FORGOTTEN_AFTER`).
+TELLS_FOR = timedelta(hours=1)
 # How old a listing may be that a session is started from, in seconds.
 FRESH = 60
 # What a refusal of this machine's ledgers may name; no other limit is in reach.
@@ -79,7 +80,8 @@ class Real:
     """A session as it really is; moments in the world's seconds, never where infinite.
 
     `ledger` is the id of the ledger whose ticket made it; `seen` when the ledger in use learnt of
-    it; `hidden` whether a bad listing has kept it from that ledger.
+    it, `missed` since which `Date` listings leave it out again; `hidden` whether a bad listing has
+    kept it from that ledger.
     """
 
     session: Session
@@ -88,6 +90,7 @@ class Real:
     ledger: str | None
     deleted: float = math.inf
     seen: float = math.inf
+    missed: datetime | None = None
     hidden: bool = False
 
     @property
@@ -180,12 +183,16 @@ class Allowance(Processes):
         lost = any(one.ledger == self.ledger_id and one.seen == math.inf for one in self.truth)
         if not lost or not shown:
             return True
-        since = self.date() - DAY
-        there = [one.at for one in shown if one.session.mine]
-        known = [
-            one.at for one in self.truth if one.ledger == self.ledger_id and one.seen < math.inf
-        ]
-        return any(all(abs(at - one) > TELLING for one in there) for at in known if at > since)
+        names = {one.session.id for one in shown}
+        date = self.date()
+        return any(
+            one.ledger == self.ledger_id
+            and one.seen < math.inf
+            and one.at > date - DAY
+            and one.session.id not in names
+            and (one.missed is None or date - one.missed < TELLS_FOR)
+            for one in self.truth
+        )
 
     # The ledger's side
 
@@ -206,12 +213,21 @@ class Allowance(Processes):
         for one in shown:
             if one.at >= listing.date - REACHES:
                 one.seen = min(one.seen, self.age)
-        if reading.lies:
-            for one in self.truth:
-                one.hidden |= one.shows <= self.age < one.deleted and one not in shown
+        self.miss(shown, listing.date, lies=reading.lies)
         self.audit()
         self.listings[side] = listing
         return listing
+
+    def miss(self, shown: Sequence[Real], date: datetime, *, lies: bool) -> None:
+        """Keep what a listing has left out, and since when."""
+        names = {one.session.id for one in shown}
+        for one in self.truth:
+            if one.session.id in names:
+                one.missed = None
+            elif one.seen < math.inf:
+                one.missed = one.missed or date
+            elif lies and one.shows <= self.age < one.deleted:
+                one.hidden = True
 
     def audit(self) -> None:
         """I3, I4, I6: read what the ledger has written since, and hold it against the truth."""
@@ -398,7 +414,7 @@ class Allowance(Processes):
             self.start(slow)
         self.lose_file()
         for one in self.truth:
-            one.seen, one.hidden = math.inf, False
+            one.seen, one.missed, one.hidden = math.inf, None, False
         self.made.clear()
         self.holding.clear()
         self.answers.clear()

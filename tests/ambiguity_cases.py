@@ -23,6 +23,8 @@ _OTHERS: dict[str, object] = {
     "create_repository": {"full_name": "factory-owner/other", "private": True},
     "create_tree": _REF,
     "create_commit": _REF,
+    "create_branch": _REF,
+    "open_pull": {"number": 99, "state": "open", "head": {"ref": "other"}},
     "move_branch": _REF,
     "merge_pull": {"sha": "b" * 40, "merged": False, "message": "queued"},
     "update_branch": {"sha": "b" * 40},

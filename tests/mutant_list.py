@@ -250,10 +250,27 @@ MUTANTS = (
     _row(
         "origins",
         "an echo frees the words",
-        old="    if whose in (known, _SHARED, NOWHERE):\n",
-        new="    if whose in (known, NOWHERE):\n",
-        killer="origins.py::test_an_echo_or_a_thin_answer_frees_nothing[None]",
+        old="        if whose in (known, _SHARED, _NOWHERE):\n",
+        new="        if whose in (known, _NOWHERE):\n",
+        killer="origins.py::test_an_echo_or_a_thin_answer_frees_nothing[told0]",
         why="a tool that repeats its argument makes a private text everybody's",
+    ),
+    _row(
+        "origins",
+        "entities are no words",
+        old="        before, text = text, _visible(html.unescape(text))\n",
+        new="        before, text = text, _visible(text)\n",
+        killer="flow.py::test_a_session_s_words_stay_with_its_repository_by_any_of_its_names[id]",
+        why="what the server decodes as it renders is judged before it is decoded",
+    ),
+    _row(
+        "transport",
+        "masked before it is rendered",
+        old="        self._refuse_keys(rule, body)\n",
+        new="",
+        killer="flow.py::test_no_key_leaves_that_only_rendering_brings_to_light"
+        "[sandbox-jules-key-create]",
+        why="a key written with an entity stands in a repository's description",
     ),
     _row(
         "reconcile",
@@ -418,6 +435,22 @@ MUTANTS = (
         new="        for prefix in form.prefixes[:1]\n",
         killer="key_formats.py::test_a_key_of_a_known_format_is_masked[GitHub1-alone]",
         why="an unknown key of another kind is shown",
+    ),
+    _row(
+        "paths",
+        "one spelling of a workflow",
+        old="    if is_protected(path, PROTECTED_PATHS):\n",
+        new='    if path.startswith(".github/workflows/"):\n',
+        killer="patches.py::test_what_steers_git_or_a_review_or_leaves_the_tree_is_never_proposed",
+        why="on a disk without case, a patch writes what runs",
+    ),
+    _row(
+        "proposal",
+        "a branch at any commit",
+        old='        if body.sha not in _made(tx, prepared, "create_commit"):\n',
+        new="        if not body.sha:\n",
+        killer="patches_guard.py::test_each_step_of_a_proposal_stands_on_the_one_before",
+        why="a pull request of ours proposes what somebody else has made",
     ),
     _row(
         "tripwire",

@@ -307,6 +307,15 @@ async def _behind(desk: SpoiltDesk, n: int) -> dict[str, object]:
     return given
 
 
+async def _patched(desk: SpoiltDesk, n: int) -> dict[str, object]:
+    """Give a patch that adds one file, for a branch of its own."""
+    await desk.wait(minutes=1)
+    path = f"docs/note{n:03}.md"
+    head = f"diff --git a/{path} b/{path}\nnew file mode 100644\n--- /dev/null\n+++ b/{path}\n"
+    patch = f"{head}@@ -0,0 +1 @@\n+a note\n"
+    return {"repo": REPO, "branch": f"docs/n{n:03}", "title": "docs: a note", "patch": patch}
+
+
 async def _scheduled(desk: SpoiltDesk, n: int) -> dict[str, object]:
     """Put a repository with a schedule that starts sessions into the world."""
     hub = desk.world.github
@@ -318,7 +327,44 @@ async def _scheduled(desk: SpoiltDesk, n: int) -> dict[str, object]:
     return {"repo": repo.full_name, "workflow_id": repo.id * 10}
 
 
+def _old(desk: SpoiltDesk, n: int) -> str:
+    repo = desk.world.github.create(
+        f"plain-old{n:03}", private=True, description="Old", by_client=False
+    )
+    desk.services.account.changed_repositories()
+    return repo.full_name
+
+
+async def _undescribed(desk: SpoiltDesk, n: int) -> dict[str, object]:
+    await desk.wait(minutes=1)
+    return {"repo": _old(desk, n), "description": "A plain tool"}
+
+
+async def _without_topics(desk: SpoiltDesk, n: int) -> dict[str, object]:
+    await desk.wait(minutes=1)
+    return {"repo": _old(desk, n), "topics": ["cli", "tools"]}
+
+
+async def _commented(desk: SpoiltDesk, n: int) -> dict[str, object]:
+    given = await _pulled(desk, n)
+    purpose = f"note{n:03}"
+    where = {"repo": given["repo"], "number": given["number"]}
+    return {**where, "body": f"Looked at: {purpose}", "purpose": purpose}
+
+
+async def _unreported(desk: SpoiltDesk, n: int) -> dict[str, object]:
+    await desk.wait(minutes=1)
+    return {"repo": _old(desk, n), "title": "Report", "body": "All is well"}
+
+
+async def _reported(desk: SpoiltDesk, n: int) -> dict[str, object]:
+    given = await _unreported(desk, n)
+    await desk.ask("github_report_issue", **given)
+    return {**given, "body": "One pull request waits for you"}
+
+
 _NEW = "github_create_private_repo"
+_META, _REPORT = "github_set_metadata", "github_report_issue"
 JOBS: dict[str, Job] = {
     job.kind: job
     for job in (
@@ -337,9 +383,16 @@ JOBS: dict[str, Job] = {
         Job(kind="create_repository", tool=_NEW, about="name", make=_name),
         Job(kind="create_tree", tool=_NEW, about="name", make=_name),
         Job(kind="create_commit", tool=_NEW, about="name", make=_name),
+        Job(kind="create_branch", tool="github_push_patch", about="branch", make=_patched),
+        Job(kind="open_pull", tool="github_push_patch", about="branch", make=_patched),
         Job(kind="move_branch", tool=_NEW, about="name", make=_name),
         Job(kind="merge_pull", tool="github_merge_pull", about="head_sha", make=_green),
         Job(kind="update_branch", tool="github_update_branch", about="head_sha", make=_behind),
+        Job(kind="set_description", tool=_META, about="repo", make=_undescribed),
+        Job(kind="set_topics", tool=_META, about="repo", make=_without_topics),
+        Job(kind="comment_pull", tool="github_comment_pull", about="purpose", make=_commented),
+        Job(kind="open_report", tool=_REPORT, about="repo", make=_unreported),
+        Job(kind="update_report", tool=_REPORT, about="repo", make=_reported),
         Job(
             kind="disable_workflow",
             tool="github_disable_workflow",

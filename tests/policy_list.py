@@ -22,6 +22,10 @@ def says(*values: object) -> Field:
     return lambda found: any(type(found) is type(one) and found == one for one in values)
 
 
+def either(*fields: Field) -> Field:
+    return lambda found: any(field(found) for field in fields)
+
+
 def part(**shape: Field) -> Field:
     """Return what accepts exactly these fields, in this order; `x_` may be left out."""
 
@@ -59,11 +63,30 @@ COMMIT = like(r"[0-9a-f]{40}")
 _QUERY_NAME = "pageSize|pageToken|filter|affiliation|sort|state|per_page|page|recursive|head_sha"
 _PAIR = rf"(?:{_QUERY_NAME})(?:=[^&;#\s]*)?"
 QUERY = rf"(?:\?{_PAIR}(?:&{_PAIR})*)?"
+# A branch that git takes: no part begins or ends with a dot or ends with `.lock`, no two dots.
+_PART = r"(?![.-])(?![^/]*(?:\.|\.lock)(?:/|$))[A-Za-z0-9._-]{1,200}"
+NEW_BRANCH = rf"(?!.*\.\.)(?=.{{1,200}}$){_PART}(?:/{_PART})*"
+PATH = like(
+    r"(?!.*(?:^|/)(?:\.{0,2}|\.[gG][iI][tT][ .]*)(?:/|$))"
+    r"[A-Za-z0-9._ /@+()\[\]{}$!,=&'#%^;-]{1,200}"
+)
 FILE = part(
-    path=like(r"(?!.*(?:^|/)(?:\.{0,2}|\.[gG][iI][tT][ .]*)(?:/|$))[A-Za-z0-9._ /@+-]{1,200}"),
+    path=PATH,
     mode=says("100644", "100755"),
     type=says("blob"),
-    content=TEXT,
+    content_=TEXT,
+    sha_=either(COMMIT, says(None)),
+)
+
+
+def entry(found: object) -> bool:
+    """Whether it is a file of a tree: with its content, or with a blob's SHA, or gone."""
+    return FILE(found) and len(cast("dict[str, object]", found)) == 4
+
+
+REPORT = part(
+    title=like(r"[\s\S]{1,256}"),
+    body=like(r"<!-- daily-factory report [a-z2-7]{26} -->\n[\s\S]*"),
 )
 _J, _G = re.escape(JULES), re.escape(GITHUB)
 _REPO = rf"{_G}/repos/{NAME}/{NAME}"
@@ -80,6 +103,7 @@ LISTED: tuple[tuple[str, str, str, Field | None], ...] = (
     ("list_repositories", "GET", rf"{_G}/user/repos{QUERY}", None),
     ("get_repository", "GET", rf"{_REPO}{QUERY}", None),
     ("get_tree", "GET", rf"{_REPO}/git/trees/{BRANCH}{QUERY}", None),
+    ("get_blob", "GET", rf"{_REPO}/git/blobs/[0-9a-f]{{40}}{QUERY}", None),
     ("get_ref", "GET", rf"{_REPO}/git/ref/heads/{BRANCH}{QUERY}", None),
     ("get_commit", "GET", rf"{_REPO}/git/commits/[0-9a-f]{{40}}{QUERY}", None),
     ("list_checks", "GET", rf"{_REPO}/commits/{BRANCH}/check-runs{QUERY}", None),
@@ -88,6 +112,8 @@ LISTED: tuple[tuple[str, str, str, Field | None], ...] = (
     ("get_pull", "GET", rf"{_REPO}/pulls/{NUMBER}{QUERY}", None),
     ("list_files", "GET", rf"{_LINKED}/pulls/{NUMBER}/files{QUERY}", None),
     ("is_merged", "GET", rf"{_REPO}/pulls/{NUMBER}/merge{QUERY}", None),
+    ("list_issues", "GET", rf"{_REPO}/issues{QUERY}", None),
+    ("list_comments", "GET", rf"{_REPO}/issues/{NUMBER}/comments{QUERY}", None),
     ("list_workflows", "GET", rf"{_REPO}/actions/workflows{QUERY}", None),
     ("get_workflow", "GET", rf"{_REPO}/actions/workflows/{LONG_NUMBER}{QUERY}", None),
     ("list_workflow_runs", "GET", rf"{_REPO}/actions/workflows/{LONG_NUMBER}/runs{QUERY}", None),
@@ -141,12 +167,29 @@ LISTED: tuple[tuple[str, str, str, Field | None], ...] = (
             allow_auto_merge=says(False),
         ),
     ),
-    ("create_tree", "POST", rf"{_REPO}/git/trees", part(base_tree=COMMIT, tree=some(FILE))),
+    ("create_tree", "POST", rf"{_REPO}/git/trees", part(base_tree=COMMIT, tree=some(entry))),
     (
         "create_commit",
         "POST",
         rf"{_REPO}/git/commits",
         part(message=TEXT, tree=COMMIT, parents=some(COMMIT, most=1)),
+    ),
+    (
+        "create_branch",
+        "POST",
+        rf"{_REPO}/git/refs",
+        part(ref=like(rf"refs/heads/{NEW_BRANCH}"), sha=COMMIT),
+    ),
+    (
+        "open_pull",
+        "POST",
+        rf"{_REPO}/pulls",
+        part(
+            title=like(r"\S[^\r\n]{0,199}"),
+            head=like(NEW_BRANCH),
+            base=like(NEW_BRANCH),
+            body=like(r"\[df1 [\s\S]*"),
+        ),
     ),
     (
         "move_branch",
@@ -172,6 +215,21 @@ LISTED: tuple[tuple[str, str, str, Field | None], ...] = (
         rf"{_REPO}/actions/workflows/{LONG_NUMBER}/disable",
         None,
     ),
+    ("set_description", "PATCH", _REPO, part(description=like(r"[^\x00-\x1f\x7f]{1,350}"))),
+    (
+        "set_topics",
+        "PUT",
+        rf"{_REPO}/topics",
+        part(names=some(like(r"[a-z0-9][a-z0-9-]{0,49}"), most=20)),
+    ),
+    (
+        "comment_pull",
+        "POST",
+        rf"{_REPO}/issues/{NUMBER}/comments",
+        part(body=like(r"[\s\S]{1,20000}")),
+    ),
+    ("open_report", "POST", rf"{_REPO}/issues", REPORT),
+    ("update_report", "PATCH", rf"{_REPO}/issues/{NUMBER}", REPORT),
 )
 
 

@@ -48,6 +48,7 @@ BASES = (
     _read("github", "/user/repos", "?affiliation=owner&per_page=100&page=2"),
     _read("github", REPO),
     _read("github", f"{REPO}/git/trees/feature/x-1", "?recursive=1"),
+    _read("github", f"{REPO}/git/blobs/{SHA}"),
     _read("github", f"{REPO}/git/ref/heads/main"),
     _read("github", f"{REPO}/git/commits/{SHA}"),
     _read("github", f"{REPO}/commits/{SHA}/check-runs", "?per_page=100"),
@@ -88,6 +89,18 @@ BASES = (
     ),
     _write(
         "POST",
+        f"{REPO}/git/trees",
+        f'{{"base_tree":"{SHA}","tree":[{{"path":"app/[id].ts","mode":"100644","type":"blob",'
+        f'"sha":null}},{{"path":"b","mode":"100755","type":"blob","sha":"{SHA}"}}]}}',
+    ),
+    _write("POST", f"{REPO}/git/refs", f'{{"ref":"refs/heads/fix/x","sha":"{SHA}"}}'),
+    _write(
+        "POST",
+        f"{REPO}/pulls",
+        '{"title":"fix: x","head":"fix/x","base":"main","body":"[df1 x] because\\n"}',
+    ),
+    _write(
+        "POST",
         f"{REPO}/git/commits",
         f'{{"message":"first","tree":"{SHA}","parents":["{SHA}"]}}',
     ),
@@ -95,6 +108,19 @@ BASES = (
     _write("PUT", f"{REPO}/pulls/7/merge", f'{{"sha":"{SHA}","merge_method":"squash"}}'),
     _write("PUT", f"{REPO}/pulls/7/update-branch", f'{{"expected_head_sha":"{SHA}"}}'),
     _write("PUT", f"{REPO}/actions/workflows/7/disable", ""),
+    _write("PATCH", REPO, '{"description":"A tool"}'),
+    _write("PUT", f"{REPO}/topics", '{"names":["cli","tools"]}'),
+    _write("POST", f"{REPO}/issues/7/comments", '{"body":"a comment"}'),
+    _write(
+        "POST",
+        f"{REPO}/issues",
+        f'{{"title":"Report","body":"<!-- daily-factory report {"a" * 26} -->\\nx"}}',
+    ),
+    _write(
+        "PATCH",
+        f"{REPO}/issues/7",
+        f'{{"title":"Report","body":"<!-- daily-factory report {"a" * 26} -->\\nx"}}',
+    ),
 )
 
 # A mutator is told where (`n`) and with what (`text`); it need not use either.

@@ -5,7 +5,7 @@
 
 import json
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Literal, TypeAlias, get_args
 
@@ -17,7 +17,7 @@ from mcp_server.clients import github
 from mcp_server.errors import Refused
 from mcp_server.guard import evidence
 from mcp_server.guard.budget import Limits
-from mcp_server.guard.counted import RepositoryListing
+from mcp_server.guard.counted import Listing, RepositoryListing
 from mcp_server.guard.evidence import Outcome
 from mcp_server.guard.reconcile import reconcile_repositories
 from mcp_server.guard.tickets import Ticket
@@ -212,14 +212,19 @@ class NewRepositories(Processes):
     @precondition(lambda self: self.lives < 2)
     @rule(how=CREATES)
     def lose(self, how: Create) -> None:
-        """The disk is gone; another process begins when GitHub shows what was made before."""
+        """The disk is gone; another ledger settles, by Jules' listings, before it makes any."""
         self.create(how)
         self.lose_file()
-        self.wait(601)
         for one in self.truth:
             one.seen = math.inf
         self.by_ticket.clear()
         self.last = None
+        self.create(replace(how, reading=WHOLE[0]))
+        for _ in range(2):
+            self.ledgers[how.side].record_listing(
+                Listing(date=self.date(), received=self.clock.elapsed(), sessions=())
+            )
+            self.wait(601)
         self.look(how.side, WHOLE[0])
 
 

@@ -119,12 +119,13 @@ def run_killed(folder: Path, killer: Killer, kill_point: KillPoint | None = None
 
 
 def check(nights: Nights, where: str) -> None:
-    """Nothing forbidden happened, and every task of the frozen plan has an end."""
+    """Nothing forbidden happened, and every task of the frozen plan ends as it does undisturbed."""
     assert nights.rules_broken == [], where
     report = nights.results[-1].report
     open_tasks = [task for task in report.tasks if task.state == "running"]
     # A create whose answer died with the process may stay in doubt: counted, never sent again.
     assert len(open_tasks) <= report.allowance.held, (where, open_tasks)
+    assert {task.state for task in report.tasks} <= {"merged", "running"}, (where, report.tasks)
     assert report.allowance.spent + report.allowance.held <= TINY.allowance, where
 
 

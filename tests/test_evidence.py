@@ -26,15 +26,23 @@ SUCCESS: dict[str, tuple[int, dict[str, object]]] = {
     "create_repository": (201, {"full_name": "owner/new", "private": True}),
     "create_tree": (201, {"sha": "a" * 40}),
     "create_commit": (201, {"sha": "a" * 40}),
+    "create_branch": (201, {"ref": "refs/heads/x", "object": {"sha": "a" * 40}}),
+    "open_pull": (201, {"number": 7, "head": {"ref": "x"}}),
     "move_branch": (200, {"ref": "refs/heads/main"}),
     "merge_pull": (200, {"sha": "a" * 40, "merged": True}),
     "disable_workflow": (204, {}),
+    "set_description": (200, {"full_name": "owner/tool"}),
+    "set_topics": (200, {"names": ["cli"]}),
+    "comment_pull": (201, {"body": "a comment"}),
+    "open_report": (201, {"title": "Report", "body": "All is well"}),
+    "update_report": (200, {"title": "Report", "body": "All is well"}),
     "update_branch": (202, {"message": "Updating pull request branch."}),
 }
 # GitHub's refusals beyond 401, 403, 404 and 422, which it gives for every mutation.
 MORE = {
     "create_tree": {409},
     "create_commit": {409},
+    "create_branch": {409},
     "move_branch": {409},
     "merge_pull": {405, 409},
 }

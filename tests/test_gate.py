@@ -446,3 +446,26 @@ def test_merge_implies_every_condition(several: list[Change]):
 def test_no_bad_thing_leaves_merge_whatever_else_holds(before: list[Change], bad: str):
     """Spoiling one field ends the merge on any evidence, good or not."""
     assert gate(both(*before, BAD[bad][0])(GOOD)).verdict != "merge"
+
+
+PROPOSED: dict[str, tuple[Change, GateVerdict]] = {
+    "of a session here": (session(pull=None), "merge"),
+    "of a session without a repository": (session(pull=None, repo=None, branch=None), "merge"),
+    "opened by its session too": (plain(), "human"),
+    "of another repository's session": (session(pull=None, repo="owner/other"), "human"),
+    "of another branch's session": (session(pull=None, branch="dev"), "human"),
+    "of nobody's": (plain(session=None), "human"),
+    "of a session without a marker": (session(pull=None, marker=None), "human"),
+    "from a fork": (both(session(pull=None), pull(head_repo="stranger/tool")), "human"),
+    "with a workflow": (both(session(pull=None), BAD["workflow added"][0]), "human"),
+    "behind": (both(session(pull=None), BAD["behind"][0]), "fix"),
+    "red": (both(session(pull=None), checks(check(conclusion="failure"))), "fix"),
+}
+
+
+@pytest.mark.parametrize(("change", "verdict"), PROPOSED.values(), ids=list(PROPOSED))
+def test_what_we_opened_with_a_sessions_patch_is_judged_like_its_own(
+    change: Change, verdict: GateVerdict
+):
+    """DESIGN.md section 6.4: but for the outputs, which no longer name it, all else holds."""
+    assert gate(replace(change(GOOD), proposed=True)).verdict == verdict

@@ -59,7 +59,7 @@ def ledger(tmp_path: Path, clock: ManualClock) -> Ledger:
 # The ledger
 
 
-@pytest.mark.parametrize("turn", [1, 2])
+@pytest.mark.parametrize("turn", [1, 2, 3])
 def test_one_unit_is_given_once_wherever_another_process_comes_in(
     tmp_path: Path, clock: ManualClock, turn: int
 ):

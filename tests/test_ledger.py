@@ -255,7 +255,7 @@ def test_branches_are_written_directly_only_in_repositories_made_here(
     send(ledger, ledger.hold_repository(lost, key="lost", repo="owner/lost", listing=seen))
     for repo, fits in (("owner/new", True), ("owner/lost", False), ("owner/tool", False)):
         for prepared in (
-            github.create_tree(repo, SHA, [("AGENTS.md", "be good\n")]),
+            github.create_tree(repo, SHA, [(".github/workflows/ci.yml", "on: [push]\n")]),
             github.create_commit(repo, message="standard", tree=SHA, parent=SHA),
             github.move_branch(repo, "main", SHA),
         ):
@@ -280,7 +280,7 @@ def test_the_first_commit_of_an_earlier_lifes_repository_is_made_on_the_head_tha
         with pytest.raises(Refused) as refused:
             ledger.adopt_repository("owner/old", no_proof, head=SHA)
         assert refused.value.limit == "foreign"
-    tree = github.create_tree("owner/old", SHA, [("AGENTS.md", "be good\n")])
+    tree = github.create_tree("owner/old", SHA, [(".github/workflows/ci.yml", "on: [push]\n")])
     with pytest.raises(Refused):
         ledger.hold(tree, key="tree")
     for _ in range(2):

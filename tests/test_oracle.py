@@ -110,6 +110,26 @@ async def force_a_ref(v: Visitor) -> None:
     await v.github("PATCH", f"{PATH}/git/refs/heads/{pull.head_ref}", body)
 
 
+async def commit(v: Visitor) -> str:
+    """Make a commit on the default branch that no branch stands at; return it."""
+    repo = v.world.github.repos[REPO]
+    return v.world.github.commit(repo, repo.git.branches["main"], {"a.py": "x = 1\n"}, "x", "y <z>")
+
+
+async def write_to_main(v: Visitor) -> None:
+    answer = await v.github("PATCH", f"{PATH}/git/refs/heads/main", {"sha": await commit(v)})
+    answer.raise_for_status()
+
+
+async def merge_its_own(v: Visitor) -> None:
+    await v.github("POST", f"{PATH}/git/refs", {"ref": "refs/heads/x", "sha": await commit(v)})
+    body = {"title": "x", "head": "x", "base": "main", "body": ""}
+    number = (await v.github("POST", f"{PATH}/pulls", body)).json()["number"]
+    await v.wait(minutes=6)
+    head = (await v.github("GET", f"{PATH}/pulls/{number}")).json()["head"]["sha"]
+    await merge(v, v.world.github.repos[REPO].pulls[number], head)
+
+
 async def merge_red(v: Visitor) -> None:
     v.world.jules.script = scripted(first_push_red=True, fixes_itself=False)
     pull = await judged_pull(v)
@@ -182,7 +202,9 @@ FORBIDDEN: list[tuple[Act, list[str]]] = [
     (delete_repository, ["deleted"]),
     (delete_branch, ["deleted"]),
     (delete_session, ["deleted"]),
-    (force_a_ref, ["forced_ref"]),
+    (force_a_ref, ["foreign_write", "forced_ref"]),
+    (write_to_main, ["foreign_write"]),
+    (merge_its_own, ["foreign_merge"]),
     (merge_red, ["red_merge"]),
     (merge_unchecked, ["red_merge"]),
     (merge_unpinned, ["unpinned_merge"]),

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 from datetime import timedelta
 
 import httpx2
@@ -11,9 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mcp_server.clients import github, jules
+from mcp_server.clients import github, github_patches, jules
+from mcp_server.clients import github_care as care
 from mcp_server.clients.github import GitHubClient
 from mcp_server.clients.github_actions import ActionsClient
+from mcp_server.clients.github_care import CareClient
+from mcp_server.clients.github_patches import TreesClient
 from mcp_server.clients.github_workflows import WorkflowsClient, disable_workflow
 from mcp_server.clients.jules import JulesClient
 from mcp_server.clients.pages import PagesClient
@@ -21,6 +23,7 @@ from mcp_server.errors import Ambiguous, FactoryError, Refused
 from mcp_server.guard import policy
 from mcp_server.guard.policy import RULES
 from mcp_server.guard.request import Prepared
+from mcp_server.patches.plan import Change
 from mcp_server.sandbox.loop import run_virtual
 from tests.guard_cases import (
     GITHUB,
@@ -28,6 +31,7 @@ from tests.guard_cases import (
     LOG,
     LOG_PATH,
     MARKER_KEY,
+    REPORT,
     SHA,
     SITE,
     START,
@@ -37,10 +41,9 @@ from tests.guard_cases import (
     answer,
     guard,
     start,
-    title,
 )
+from tests.refused_cases import REFUSED, Case, plain, whole
 
-REPO = "/repos/owner/tool"
 MUTATIONS: tuple[Prepared, ...] = (
     start(),
     jules.send_message("s1", "go on"),
@@ -50,231 +53,29 @@ MUTATIONS: tuple[Prepared, ...] = (
     github.create_repository("new-tool", "a new tool"),
     github.create_tree("owner/tool", SHA, [("src/a.py", "x = 1\n")]),
     github.create_commit("owner/tool", message="first", tree=SHA, parent=SHA),
+    github_patches.create_tree(
+        "owner/tool",
+        SHA,
+        [
+            Change(path="gone", mode="100644"),
+            Change(path="moved", mode="100755", sha=SHA),
+            Change(path="app/[id]/(x).ts", mode="100644", content="x"),
+        ],
+    ),
+    github_patches.create_branch("owner/tool", "fix/tests", SHA),
+    github_patches.open_pull(
+        "owner/tool", title="fix: x", head="fix/tests", base="main", body="[df1 x] y"
+    ),
     github.move_branch("owner/tool", "main", SHA),
     github.merge_pull("owner/tool", 7, SHA),
     github.update_branch("owner/tool", 7, SHA),
     disable_workflow("owner/tool", 7),
+    care.set_description("owner/tool", "A tool"),
+    care.set_topics("owner/tool", ["cli", "tools"]),
+    care.comment_pull("owner/tool", 7, "a comment"),
+    care.open_report("owner/tool", "Report", REPORT),
+    care.update_report("owner/tool", 7, "Report", REPORT),
 )
-
-
-@dataclass(frozen=True)
-class Case:
-    """One request; `body` is sent as it stands when bytes, as plain JSON otherwise."""
-
-    method: str
-    url: str
-    body: object = b""
-    headers: dict[str, str] = field(default_factory=dict[str, str])
-
-    def send(self, network: Network, tickets: OpenDoor) -> None:
-        """Send it through the guard, with a ticket that would fit anything."""
-
-        async def go() -> None:
-            async with httpx2.AsyncClient(
-                transport=guard(network, tickets, ManualClock())
-            ) as client:
-                await client.request(
-                    self.method,
-                    self.url,
-                    content=self.body if isinstance(self.body, bytes) else plain(self.body),
-                    headers=self.headers,
-                    extensions={"ticket": "t1"},
-                )
-
-        run_virtual(go())
-
-
-def plain(data: object) -> bytes:
-    """Return JSON written as `bodies.encode` writes it: what is refused is then what it says."""
-    return json.dumps(data, separators=(",", ":"), ensure_ascii=False).encode()
-
-
-def whole(prepared: Prepared) -> dict[str, object]:
-    """Return the body of a mutation as the client builds it."""
-    return json.loads(prepared.content or b"{}")
-
-
-CREATE = whole(github.create_repository("new-tool", "a new tool"))
-TREE = whole(github.create_tree("owner/tool", SHA, [("a.py", "x = 1\n")]))
-SESSION = whole(start())
-MERGE = f"{GITHUB}{REPO}/pulls/7/merge"
-MAIN = f"{GITHUB}{REPO}/git/refs/heads/main"
-NEW = f"{GITHUB}/user/repos"
-
-
-def tree(**entry: str) -> dict[str, object]:
-    """Return a tree of one entry, a plain file but for what `entry` says."""
-    plain = {"path": "a.py", "mode": "100644", "type": "blob", "content": "x = 1\n"}
-    return {"base_tree": SHA, "tree": [{**plain, **entry}]}
-
-
-REFUSED: dict[str, Case] = {
-    "visibility by PATCH": Case("PATCH", f"{GITHUB}{REPO}", {"private": False}),
-    "visibility by word": Case("PATCH", f"{GITHUB}{REPO}", {"visibility": "public"}),
-    "rename": Case("PATCH", f"{GITHUB}{REPO}", {"name": "other"}),
-    "archive a repository": Case("PATCH", f"{GITHUB}{REPO}", {"archived": True}),
-    "delete a repository": Case("DELETE", f"{GITHUB}{REPO}"),
-    "delete a branch": Case("DELETE", MAIN),
-    "delete a session": Case("DELETE", f"{JULES}/sessions/s1"),
-    "delete a file": Case("DELETE", f"{GITHUB}{REPO}/contents/a.py", {"sha": SHA}),
-    "write a file": Case("PUT", f"{GITHUB}{REPO}/contents/a.py", {"content": "eA=="}),
-    "transfer": Case("POST", f"{GITHUB}{REPO}/transfer", {"new_owner": "else"}),
-    "fork": Case("POST", f"{GITHUB}{REPO}/forks", {}),
-    "create from a template": Case("POST", f"{GITHUB}{REPO}/generate", {"name": "x"}),
-    "create in an organisation": Case("POST", f"{GITHUB}/orgs/acme/repos", CREATE),
-    "create a branch": Case("POST", f"{GITHUB}{REPO}/git/refs", {"ref": "refs/heads/x"}),
-    "force a branch": Case("PATCH", MAIN, {"sha": SHA, "force": True}),
-    "force by word": Case("PATCH", MAIN, {"sha": SHA, "force": "false"}),
-    "move a tag": Case("PATCH", f"{GITHUB}{REPO}/git/refs/tags/v1", {"sha": SHA}),
-    "move a branch nowhere": Case("PATCH", MAIN, {"sha": "main", "force": False}),
-    "merge without sha": Case("PUT", MERGE, {"merge_method": "squash"}),
-    "merge with a short sha": Case("PUT", MERGE, {"sha": "abc1234"}),
-    "merge with no sha": Case("PUT", MERGE, {"sha": None, "merge_method": "squash"}),
-    "merge by rebase": Case("PUT", MERGE, {"sha": SHA, "merge_method": "rebase"}),
-    "merge a branch": Case("POST", f"{GITHUB}{REPO}/merges", {"base": "main", "head": "x"}),
-    "auto-merge": Case("PUT", f"{GITHUB}{REPO}/pulls/7/auto-merge", {"sha": SHA}),
-    "update branch blindly": Case("PUT", f"{GITHUB}{REPO}/pulls/7/update-branch", {}),
-    "private as text": Case("POST", NEW, {**CREATE, "private": "true"}),
-    "private false": Case("POST", NEW, {**CREATE, "private": False}),
-    "private null": Case("POST", NEW, {**CREATE, "private": None}),
-    "private twice": Case("POST", NEW, plain(CREATE)[:-1] + b',"private":true}'),
-    "private undone": Case("POST", NEW, b'{"private":false,' + plain(CREATE)[1:]),
-    "private as one": Case("POST", NEW, {**CREATE, "private": 1}),
-    "private as a fraction": Case("POST", NEW, {**CREATE, "private": 1.0}),
-    "private unsaid": Case("POST", NEW, {"name": "new-tool", "description": "x"}),
-    "auto-merge as nought": Case("POST", NEW, {**CREATE, "allow_auto_merge": 0}),
-    "auto-merge unsaid": Case(
-        "POST", NEW, plain(CREATE).replace(b',"allow_auto_merge":false', b"")
-    ),
-    "force as nought": Case("PATCH", MAIN, {"sha": SHA, "force": 0}),
-    "force as a fraction": Case("PATCH", MAIN, {"sha": SHA, "force": 0.0}),
-    "force unsaid": Case("PATCH", MAIN, {"sha": SHA}),
-    "a merge of no method": Case("PUT", MERGE, {"sha": SHA}),
-    "a body nested deep": Case("POST", NEW, b"[" * 100_000),
-    "a body in UTF-16": Case("POST", NEW, json.dumps(CREATE).encode("utf-16")),
-    "approval without a body": Case("POST", f"{JULES}/sessions/s1:approvePlan"),
-    "visibility beside private": Case("POST", NEW, {**CREATE, "visibility": "public"}),
-    "auto-merge allowed": Case("POST", NEW, {**CREATE, "allow_auto_merge": True}),
-    "deleting on merge": Case("POST", NEW, {**CREATE, "delete_branch_on_merge": True}),
-    "a name with a path": Case("POST", NEW, {**CREATE, "name": "../x"}),
-    "a body that is no JSON": Case("POST", NEW, b"private=true"),
-    "a body that is a list": Case("POST", NEW, [CREATE]),
-    "an empty body": Case("POST", NEW),
-    "a body too long": Case("POST", f"{JULES}/sessions", {**SESSION, "prompt": "x" * 1_000_001}),
-    "a session without marker": Case("POST", f"{JULES}/sessions", {**SESSION, "title": "x"}),
-    "a marker in the middle": Case(
-        "POST", f"{JULES}/sessions", {**SESSION, "title": f"x {title()}"}
-    ),
-    "a session without title": Case(
-        "POST", f"{JULES}/sessions", {"prompt": "do it", "automationMode": "AUTO_CREATE_PR"}
-    ),
-    "a session field too many": Case("POST", f"{JULES}/sessions", {**SESSION, "state": "QUEUED"}),
-    "a source elsewhere": Case(
-        "POST",
-        f"{JULES}/sessions",
-        {**SESSION, "sourceContext": {"source": "sources/gitlab/a/b", "githubRepoContext": {}}},
-    ),
-    "a source of dots": Case(
-        "POST",
-        f"{JULES}/sessions",
-        {
-            **SESSION,
-            "sourceContext": {
-                "source": "sources/github/owner/..",
-                "githubRepoContext": {"startingBranch": "main"},
-            },
-        },
-    ),
-    "an empty message": Case("POST", f"{JULES}/sessions/s1:sendMessage", {"prompt": ""}),
-    "approval with a body": Case("POST", f"{JULES}/sessions/s1:approvePlan", {"force": True}),
-    "unknown verb": Case("POST", f"{JULES}/sessions/s1:delete", {}),
-    "pause": Case("POST", f"{JULES}/sessions/s1:pause", {}),
-    "patch a session": Case("PATCH", f"{JULES}/sessions/s1", {"title": "x"}),
-    "override by header": Case(
-        "POST", f"{JULES}/sessions", SESSION, {"X-HTTP-Method-Override": "DELETE"}
-    ),
-    "override of a read": Case("GET", f"{GITHUB}{REPO}", b"", {"x-http-method-override": "DELETE"}),
-    "override, short": Case("GET", f"{GITHUB}{REPO}", b"", {"X-HTTP-Method": "DELETE"}),
-    "override, other": Case("GET", f"{GITHUB}{REPO}", b"", {"X-Method-Override": "DELETE"}),
-    "override by query": Case("GET", f"{JULES}/sessions/s1?$httpMethod=DELETE"),
-    "override by encoded query": Case("GET", f"{JULES}/sessions/s1?%24httpMethod=DELETE"),
-    "override by bare query": Case("GET", f"{JULES}/sessions/s1?$httpMethod"),
-    "query on a mutation": Case("POST", f"{JULES}/sessions?pageSize=1", SESSION),
-    "key in the query": Case("GET", f"{JULES}/sessions?key=abc"),
-    "a read with a body": Case("GET", f"{JULES}/sessions", b"{}"),
-    "HEAD": Case("HEAD", f"{GITHUB}{REPO}"),
-    "OPTIONS": Case("OPTIONS", f"{GITHUB}{REPO}"),
-    "dot segments encoded": Case("GET", f"{GITHUB}{REPO}/git/trees/%2e%2e/%2e%2e/x"),
-    "encoded slash": Case("GET", f"{GITHUB}/repos/owner%2Ftool"),
-    "encoded letter": Case("POST", f"{JULES}/session%73", SESSION),
-    "double slash": Case("GET", f"{GITHUB}//repos/owner/tool"),
-    "double slash inside": Case("GET", f"{GITHUB}/repos/owner//tool"),
-    "trailing slash": Case("POST", f"{JULES}/sessions/", SESSION),
-    "trailing slash of a branch": Case("PATCH", f"{MAIN}/", {"sha": SHA, "force": False}),
-    "said to be a form": Case(
-        "POST",
-        f"{JULES}/sessions/s1:sendMessage",
-        {"prompt": "&_method=DELETE&"},
-        {"content-type": "application/x-www-form-urlencoded"},
-    ),
-    "said to be UTF-16": Case(
-        "POST", NEW, CREATE, {"content-type": "application/json; charset=utf-16"}
-    ),
-    "said to be packed": Case("POST", NEW, CREATE, {"content-encoding": "gzip"}),
-    "a field mask": Case("GET", f"{JULES}/sessions?fields=sessions"),
-    "a source of another host": Case("GET", f"{JULES}/sources/gitlab/owner/tool"),
-    "a source with more behind it": Case("GET", f"{JULES}/sources/github/owner/tool/x"),
-    "another version": Case("GET", "https://jules.googleapis.com/v1/sessions"),
-    "above the base": Case("GET", f"{JULES}/../v1/sessions"),
-    "GraphQL": Case("POST", f"{GITHUB}/graphql", {"query": "mutation { x }"}),
-    "GraphQL by GET": Case("GET", f"{GITHUB}/graphql?query=x"),
-    "workflow dispatch": Case(
-        "POST", f"{GITHUB}{REPO}/actions/workflows/1/dispatches", {"ref": "main"}
-    ),
-    "repository dispatch": Case("POST", f"{GITHUB}{REPO}/dispatches", {"event_type": "x"}),
-    "hooks": Case("POST", f"{GITHUB}{REPO}/hooks", {"config": {"url": "https://x.example"}}),
-    "deploy keys": Case("POST", f"{GITHUB}{REPO}/keys", {"key": "ssh-ed25519 x"}),
-    "secrets": Case("PUT", f"{GITHUB}{REPO}/actions/secrets/X", {"encrypted_value": "x"}),
-    "secrets read": Case("GET", f"{GITHUB}{REPO}/actions/secrets"),
-    "collaborators": Case("PUT", f"{GITHUB}{REPO}/collaborators/else", {}),
-    "releases": Case("POST", f"{GITHUB}{REPO}/releases", {"tag_name": "v1"}),
-    "protection": Case("DELETE", f"{GITHUB}{REPO}/branches/main/protection"),
-    "pages": Case("POST", f"{GITHUB}{REPO}/pages", {"source": {"branch": "main"}}),
-    "gists": Case("POST", f"{GITHUB}/gists", {"public": True, "files": {}}),
-    "symlink": Case("POST", f"{GITHUB}{REPO}/git/trees", tree(mode="120000")),
-    "submodule": Case("POST", f"{GITHUB}{REPO}/git/trees", tree(mode="160000", type="commit")),
-    "path up": Case("POST", f"{GITHUB}{REPO}/git/trees", tree(path="../a")),
-    "path up inside": Case("POST", f"{GITHUB}{REPO}/git/trees", tree(path="a/../../b")),
-    "path absolute": Case("POST", f"{GITHUB}{REPO}/git/trees", tree(path="/etc/passwd")),
-    "path into .git": Case("POST", f"{GITHUB}{REPO}/git/trees", tree(path=".git/config")),
-    "path into .GIT": Case("POST", f"{GITHUB}{REPO}/git/trees", tree(path="a/.GIT/hooks/x")),
-    "path into .git.": Case("POST", f"{GITHUB}{REPO}/git/trees", tree(path=".git. /config")),
-    "a tree entry by sha": Case("POST", f"{GITHUB}{REPO}/git/trees", tree(sha=SHA)),
-    "a tree on nothing": Case("POST", f"{GITHUB}{REPO}/git/trees", {"tree": TREE["tree"]}),
-    "an empty tree": Case("POST", f"{GITHUB}{REPO}/git/trees", {"base_tree": SHA, "tree": []}),
-    "a commit without parent": Case(
-        "POST", f"{GITHUB}{REPO}/git/commits", {"message": "x", "tree": SHA, "parents": []}
-    ),
-    "a merge commit": Case(
-        "POST", f"{GITHUB}{REPO}/git/commits", {"message": "x", "tree": SHA, "parents": [SHA, SHA]}
-    ),
-    "another host": Case("GET", "https://example.com/sessions"),
-    "a host that ends like ours": Case("GET", "https://evil-api.github.com/user"),
-    "a host that begins like ours": Case("GET", "https://api.github.com.evil.example/user"),
-    "a host with a dot behind": Case("GET", "https://api.github.com./user"),
-    "an address": Case("GET", "http://169.254.169.254/latest/meta-data"),
-    "another port": Case("GET", "https://api.github.com:8443/user"),
-    "userinfo": Case("GET", "https://me:pw@api.github.com/user"),
-    "http": Case("GET", "http://api.github.com/user"),
-    "a post to a log": Case("POST", f"{LOG}{LOG_PATH}", {}),
-    "something else beside the logs": Case("GET", f"{LOG}/actions-results/x"),
-    "another's storage": Case("GET", f"https://productionresults.blob.core.windows.net{LOG_PATH}"),
-    "storage that ends like GitHub's": Case(
-        "GET", f"https://x-productionresultssa7.blob.core.windows.net{LOG_PATH}"
-    ),
-    "a log without encryption": Case("GET", LOG.replace("https", "http") + LOG_PATH),
-    "a post to a site": Case("POST", f"{SITE}/api/v1/search", {}),
-}
 
 
 @pytest.mark.parametrize("case", REFUSED.values(), ids=REFUSED.keys())
@@ -371,7 +172,9 @@ def test_each_read_that_a_client_makes_leaves_by_its_own_rule():
         http = httpx2.AsyncClient(transport=guard(network, tickets, clock))
         hub = GitHubClient(http, base=GITHUB, clock=clock)
         actions = ActionsClient(http, base=GITHUB)
+        trees = TreesClient(http, base=GITHUB)
         workflows = WorkflowsClient(http, base=GITHUB)
+        words = CareClient(http, base=GITHUB)
         ours = JulesClient(http, base=JULES, clock=clock, marker_keys=[MARKER_KEY])
         reads: Sequence[Callable[[], object]] = (
             hub.login,
@@ -384,10 +187,14 @@ def test_each_read_that_a_client_makes_leaves_by_its_own_rule():
             lambda: hub.list_files("owner/tool", 7),
             lambda: hub.is_merged("owner/tool", 7),
             lambda: hub.head_of("owner/tool", "main"),
+            lambda: trees.blob("owner/tool", SHA),
+            lambda: trees.files("owner/tool", SHA),
             lambda: actions.runs_at("owner/tool", SHA),
             lambda: actions.jobs("owner/tool", 71944394700),
             lambda: actions.job_log("owner/tool", 7),
             lambda: workflows.workflows("owner/tool"),
+            lambda: words.comments("owner/tool", 7),
+            lambda: words.issues("owner/tool"),
             lambda: workflows.workflow("owner/tool", 71944394700),
             lambda: workflows.recent_runs("owner/tool", 7),
             lambda: workflows.text("owner/tool", ".github/workflows/ci.yml"),

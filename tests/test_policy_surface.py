@@ -13,14 +13,15 @@ from typing import Any
 
 import pytest
 
-from mcp_server.clients import github, jules
+from mcp_server.clients import github, github_patches, jules
+from mcp_server.clients import github_care as care
 from mcp_server.errors import Refused
 from mcp_server.guard import policy
 from mcp_server.guard.policy import RULES, Rule, Service
 from mcp_server.sandbox.faults import Exchange
 from tests import node_modules_dir
 from tests.agent_cases import Desk, at_desk
-from tests.guard_cases import SHA, start
+from tests.guard_cases import REPORT, SHA, start
 
 DESCRIPTION = "@octokit/openapi/generated/api.github.com.json"
 METHODS = ("get", "put", "post", "delete", "patch", "head", "options", "trace")
@@ -36,6 +37,8 @@ GITHUB = {
     "GET /repos/{owner}/{repo}": ("get_repository", "read"),
     # Health: which files there are. By branch or commit.
     "GET /repos/{owner}/{repo}/git/trees/{tree_sha}": ("get_tree", "read"),
+    # What a patch is applied to, file by file.
+    "GET /repos/{owner}/{repo}/git/blobs/{file_sha}": ("get_blob", "read"),
     # Where a branch stands, before and after it is moved. `heads/` only: no tags.
     "GET /repos/{owner}/{repo}/git/ref/{ref}": ("get_ref", "read"),
     # The tree that the first commit is built on.
@@ -52,6 +55,9 @@ GITHUB = {
     "GET /repos/{owner}/{repo}/actions/runs": ("list_runs", "read"),
     "GET /repos/{owner}/{repo}/actions/runs/{run_id}/jobs": ("list_jobs", "read"),
     "GET /repos/{owner}/{repo}/actions/jobs/{job_id}/logs": ("find_job_log", "read"),
+    # Whether our own comment, or the one report issue, is there already.
+    "GET /repos/{owner}/{repo}/issues": ("list_issues", "read"),
+    "GET /repos/{owner}/{repo}/issues/{issue_number}/comments": ("list_comments", "read"),
     # Which schedules there are, what they say and when they ran: do they spend the allowance?
     "GET /repos/{owner}/{repo}/actions/workflows": ("list_workflows", "read"),
     "GET /repos/{owner}/{repo}/actions/workflows/{workflow_id}": ("get_workflow", "read"),
@@ -63,16 +69,29 @@ GITHUB = {
     "GET /repos/{owner}/{repo}/contents/{path}": ("get_workflow_file", "read"),
     # Private, without wiki or auto-merge: the body says each of these or does not leave.
     "POST /user/repos": ("create_repository", "mutation"),
-    # Plain files on an existing tree: no symlink, no submodule, nothing above or in `.git`.
+    # Plain files on an existing tree: no symlink, no submodule, nothing above or in `.git`; a file
+    # that goes, or stays under another name, by its blob.
     "POST /repos/{owner}/{repo}/git/trees": ("create_tree", "mutation"),
     # One parent: neither a new root nor a merge.
     "POST /repos/{owner}/{repo}/git/commits": ("create_commit", "mutation"),
+    # A new branch, at a commit of ours (the ledger sees to that): one that is there answers 422.
+    "POST /repos/{owner}/{repo}/git/refs": ("create_branch", "mutation"),
+    # Within one repository, marked as ours, from a branch of ours (the ledger again).
+    "POST /repos/{owner}/{repo}/pulls": ("open_pull", "mutation"),
     # A branch, `force: false` in so many words.
     "PATCH /repos/{owner}/{repo}/git/refs/{ref}": ("move_branch", "mutation"),
     # Squash, and only the head that was judged.
     "PUT /repos/{owner}/{repo}/pulls/{pull_number}/merge": ("merge_pull", "mutation"),
     # The base into a pull request's branch, if its head is still the one that was seen.
     "PUT /repos/{owner}/{repo}/pulls/{pull_number}/update-branch": ("update_branch", "mutation"),
+    # Of all that it can change the description alone: the body has no other field.
+    "PATCH /repos/{owner}/{repo}": ("set_description", "mutation"),
+    "PUT /repos/{owner}/{repo}/topics": ("set_topics", "mutation"),
+    # On a pull request of a session of ours, says the tool; GitHub tells it from no issue.
+    "POST /repos/{owner}/{repo}/issues/{issue_number}/comments": ("comment_pull", "mutation"),
+    # The one report: its body begins with our marker, and has no field for a state.
+    "POST /repos/{owner}/{repo}/issues": ("open_report", "mutation"),
+    "PATCH /repos/{owner}/{repo}/issues/{issue_number}": ("update_report", "mutation"),
     # Off; its file stays, and a person can switch it on again.
     "PUT /repos/{owner}/{repo}/actions/workflows/{workflow_id}/disable": (
         "disable_workflow",
@@ -106,14 +125,7 @@ JULES = {
 # does, for a row without a user is a way out that nobody watches.
 NOT_YET_GITHUB = {
     "POST /repos/{owner}/{repo}/git/blobs": "create blob",
-    "POST /repos/{owner}/{repo}/git/refs": "create branch",
-    "POST /repos/{owner}/{repo}/pulls": "open PR",
     "PATCH /repos/{owner}/{repo}/pulls/{pull_number}": "update PR",
-    "POST /repos/{owner}/{repo}/issues/{issue_number}/comments": "comment PR",
-    "PATCH /repos/{owner}/{repo}": "set description",
-    "PUT /repos/{owner}/{repo}/topics": "set topics",
-    "POST /repos/{owner}/{repo}/issues": "open the one report issue",
-    "PATCH /repos/{owner}/{repo}/issues/{issue_number}": "update the one report issue",
 }
 # Off unless the operator switches it on: for good, and the unit stays spent.
 SWITCHED_JULES = {"DELETE /sessions/{session}": ("delete_session", "mutation")}
@@ -135,9 +147,15 @@ BODIES = (
             github.create_repository("new-tool", "a new tool"),
             github.create_tree("owner/tool", SHA, [("a.py", "x = 1\n")]),
             github.create_commit("owner/tool", message="first", tree=SHA, parent=SHA),
+            github_patches.create_branch("owner/tool", "fix/tests", SHA),
+            github_patches.open_pull("owner/tool", title="x", head="a", base="b", body="[df1 x] y"),
             github.move_branch("owner/tool", "main", SHA),
             github.merge_pull("owner/tool", 7, SHA),
             github.update_branch("owner/tool", 7, SHA),
+            care.set_description("owner/tool", "A tool"),
+            care.set_topics("owner/tool", ["cli"]),
+            care.comment_pull("owner/tool", 7, "a comment"),
+            care.open_report("owner/tool", "Report", REPORT),
         )
     ),
 )

@@ -3,6 +3,7 @@
 Unknown is never absent: what cannot be read is None or an error, not an empty list.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Literal, cast
@@ -24,6 +25,7 @@ HEADERS = {
 MOST_PAGES = 100
 # The API lists no more than 3,000 files of a pull request; past that nothing is complete.
 MOST_FILES = 3000
+_TAG = re.compile(r"\[df1 [^\]\n]{1,200}\]")
 
 
 class _License(Wire):
@@ -73,6 +75,7 @@ class _Pull(Wire):
     head: _Ref
     mergeable: bool | None = None
     mergeable_state: str = "unknown"
+    body: str | None = None
     created_at: Timestamp
     updated_at: Timestamp
 
@@ -304,6 +307,7 @@ def pull_request(repo: str, raw: object) -> PullRequest:
         head_sha=wire.head.sha,
         mergeable=wire.mergeable,
         mergeable_state=wire.mergeable_state,
+        tag=found[0] if (found := _TAG.match(wire.body or "")) else "",
         created_at=wire.created_at,
         updated_at=wire.updated_at,
     )
@@ -317,8 +321,8 @@ def create_repository(name: str, description: str) -> Prepared:
 
 def create_tree(repo: str, base_tree: str, files: Sequence[tuple[str, str]]) -> Prepared:
     """Build a tree of text files, `(path, content)`, on top of `base_tree`."""
-    tree = [bodies.TreeFile(path=path, content=content) for path, content in files]
-    body = bodies.CreateTree(base_tree=base_tree, tree=tree)
+    tree = (bodies.TreeFile(path=path, content=content) for path, content in files)
+    body = bodies.CreateTree(base_tree=base_tree, tree=[*tree])
     return _build("create_tree", "POST", f"/repos/{repo}/git/trees", body)
 
 

@@ -6,10 +6,13 @@ would accept have no way out. Clients build their bodies from these same models.
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_serializer
 
 SHA = r"^[0-9a-f]{40}$"
 MARKED = r"^\[df1 "
+# No colon, backslash or tilde: to Windows they name other files (`.git::$INDEX_ALLOCATION`,
+# `GIT~1`); no letter beyond ASCII, for some of them vanish (`.g\u200cit` on a Mac).
+PATH = r"^[A-Za-z0-9._ /@+()\[\]{}$!,=&'#%^;-]{1,200}$"
 # Not of dots alone: `..` would name another place.
 _NAME = r"\.*[A-Za-z0-9_-][A-Za-z0-9._-]*"
 
@@ -81,22 +84,47 @@ def _inside_the_tree(path: str) -> str:
     return path
 
 
+_TreePath = Annotated[str, Field(pattern=PATH), AfterValidator(_inside_the_tree)]
+_Mode = Literal["100644", "100755"]
+
+
 class TreeFile(Body):
     """A plain file: no symlink, no submodule, no path that escapes."""
 
-    path: Annotated[
-        str, Field(pattern=r"^[A-Za-z0-9._ /@+-]{1,200}$"), AfterValidator(_inside_the_tree)
-    ]
-    mode: Literal["100644", "100755"] = "100644"
+    path: _TreePath
+    mode: _Mode = "100644"
     type: Literal["blob"] = "blob"
     content: str
+
+
+class TreeBlob(Body):
+    """A plain file whose content the repository has already: moved, copied, its mode changed."""
+
+    path: _TreePath
+    mode: _Mode
+    type: Literal["blob"] = "blob"
+    sha: Annotated[str, Field(pattern=SHA)]
+
+
+class TreeGone(Body):
+    """A file that the new tree has not; `"sha": null` in so many words."""
+
+    path: _TreePath
+    mode: _Mode
+    type: Literal["blob"] = "blob"
+    sha: None
+
+    @model_serializer
+    def _said(self) -> dict[str, str | None]:
+        # Every other None means that a field is left out; this one is what is said.
+        return {"path": self.path, "mode": self.mode, "type": self.type, "sha": None}
 
 
 class CreateTree(Body):
     """`POST git/trees` on top of an existing tree."""
 
     base_tree: Annotated[str, Field(pattern=SHA)]
-    tree: Annotated[list[TreeFile], Field(min_length=1)]
+    tree: Annotated[list[TreeFile | TreeBlob | TreeGone], Field(min_length=1)]
 
 
 class CreateCommit(Body):
@@ -105,6 +133,34 @@ class CreateCommit(Body):
     message: str
     tree: Annotated[str, Field(pattern=SHA)]
     parents: Annotated[list[Annotated[str, Field(pattern=SHA)]], Field(min_length=1, max_length=1)]
+
+
+def _name_of_a_branch(ref: str) -> str:
+    parts = ref.removeprefix("refs/heads/").split("/")
+    odd = any(part.startswith((".", "-")) or part.endswith((".", ".lock")) for part in parts)
+    if odd or "" in parts or ".." in ref:
+        raise ValueError("git takes no branch of that name")
+    return ref
+
+
+_BRANCH = r"[A-Za-z0-9._/-]{1,200}$"
+_GIT_TAKES_IT = AfterValidator(_name_of_a_branch)
+
+
+class CreateBranch(Body):
+    """`POST git/refs`: a branch that is not there yet; GitHub answers 422 if it is."""
+
+    ref: Annotated[str, Field(pattern=rf"^refs/heads/{_BRANCH}"), _GIT_TAKES_IT]
+    sha: Annotated[str, Field(pattern=SHA)]
+
+
+class OpenPull(Body):
+    """`POST pulls`: both branches of the one repository (a fork's has a colon), and our marker."""
+
+    title: Annotated[str, Field(pattern=r"^\S[^\r\n]{0,199}$")]
+    head: Annotated[str, Field(pattern=rf"^{_BRANCH}"), _GIT_TAKES_IT]
+    base: Annotated[str, Field(pattern=rf"^{_BRANCH}"), _GIT_TAKES_IT]
+    body: Annotated[str, Field(pattern=MARKED)]
 
 
 class MoveBranch(Body):
@@ -125,6 +181,34 @@ class UpdateBranch(Body):
     """`PUT pulls/{n}/update-branch`."""
 
     expected_head_sha: Annotated[str, Field(pattern=SHA)]
+
+
+class SetDescription(Body):
+    """`PATCH /repos/{r}`: of all that it takes the description, one line."""
+
+    description: Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]{1,350}$")]
+
+
+class SetTopics(Body):
+    """`PUT /repos/{r}/topics`: all of them."""
+
+    names: Annotated[
+        list[Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,49}$")]],
+        Field(min_length=1, max_length=20),
+    ]
+
+
+class CommentPull(Body):
+    """`POST issues/{n}/comments`."""
+
+    body: Annotated[str, Field(min_length=1, max_length=20_000)]
+
+
+class Report(Body):
+    """The one report issue, opened or changed: nothing but its words, and our marker first."""
+
+    title: Annotated[str, Field(min_length=1, max_length=256)]
+    body: Annotated[str, Field(pattern=r"^<!-- daily-factory report [a-z2-7]{26} -->\n")]
 
 
 def encode(body: Body) -> bytes:

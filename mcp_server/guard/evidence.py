@@ -8,7 +8,7 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, cast
 
 from mcp_server.models import utc
 
@@ -27,7 +27,7 @@ class Outcome:
 
 
 # Gives back a field that is what it should be, None for anything else.
-_Reader: TypeAlias = Callable[[object], str | bool | None]
+_Reader: TypeAlias = Callable[[object], str | bool | int | None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,6 +73,10 @@ def _flag(found: object) -> bool | None:
     return found if isinstance(found, bool) else None
 
 
+def _number(found: object) -> int | None:
+    return found if type(found) is int and found > 0 else None
+
+
 def _time(found: object) -> str | None:
     if not isinstance(found, str):
         return None
@@ -112,6 +116,42 @@ def _nothing_or_the_session(parsed: _Parsed, asked: Asked) -> bool:
 def _same_ref(parsed: _Parsed, asked: Asked) -> bool:
     target = _OF_REF.search(asked.path)
     return "ref" in parsed and (target is None or parsed["ref"] == target[1])
+
+
+def _new_ref(parsed: _Parsed, asked: Asked) -> bool:
+    """Whether it is the branch that was asked for, at the commit that was asked for."""
+    found = {"ref": parsed.get("ref"), "sha": _within(parsed, "object", "sha")}
+    return (_object(asked.body) or {}) in ({}, found)
+
+
+def _from_head(parsed: _Parsed, asked: Asked) -> bool:
+    """Whether a pull request is from the branch that was asked for."""
+    body = _object(asked.body) or {}
+    return not body or _within(parsed, "head", "ref") == body.get("head")
+
+
+def _within(parsed: _Parsed, name: str, field: str) -> object:
+    part: object = parsed.get(name)
+    return cast("_Parsed", part).get(field) if isinstance(part, dict) else None
+
+
+def _same_repository(parsed: _Parsed, asked: Asked) -> bool:
+    name = str(parsed.get("full_name", ""))
+    asked_for = asked.path.casefold()
+    return bool(name) and (not asked_for or asked_for.endswith(f"/repos/{name}".casefold()))
+
+
+def _same_topics(parsed: _Parsed, asked: Asked) -> bool:
+    sent = (_object(asked.body) or {}).get("names")
+    shown = parsed.get("names")
+    if not isinstance(shown, list):
+        return False
+    return sent is None or sorted(map(str, sent)) == sorted(map(str, shown))  # pyright: ignore[reportUnknownArgumentType]
+
+
+def _same_words(parsed: _Parsed, asked: Asked) -> bool:
+    sent = _object(asked.body) or {}
+    return "body" in parsed and all(parsed.get(name) == value for name, value in sent.items())
 
 
 def _merged(parsed: _Parsed, asked: Asked) -> bool:
@@ -160,6 +200,13 @@ _GITHUB = {
     ),
     "create_tree": Row(success=201, refusals=_DENIED | {409}, keep={"sha": _SHA}),
     "create_commit": Row(success=201, refusals=_DENIED | {409}, keep={"sha": _SHA}),
+    "create_branch": Row(
+        success=201,
+        refusals=_DENIED | {409},
+        keep={"ref": _like(r"refs/heads/[A-Za-z0-9._/-]{1,200}")},
+        fits=_new_ref,
+    ),
+    "open_pull": Row(success=201, refusals=_DENIED, keep={"number": _number}, fits=_from_head),
     "move_branch": Row(success=200, refusals=_DENIED | {409}, fits=_same_ref),
     "merge_pull": Row(
         success=200,
@@ -169,6 +216,11 @@ _GITHUB = {
     ),
     "update_branch": Row(success=202, refusals=_DENIED, fits=_said),
     # 204: there is no word in it to be another's (OpenAPI 2022-11-28).
+    "set_description": Row(success=200, refusals=_DENIED, fits=_same_repository),
+    "set_topics": Row(success=200, refusals=_DENIED, fits=_same_topics),
+    "comment_pull": Row(success=201, refusals=_DENIED, fits=_same_words),
+    "open_report": Row(success=201, refusals=_DENIED, fits=_same_words),
+    "update_report": Row(success=200, refusals=_DENIED, fits=_same_words),
     "disable_workflow": Row(success=204, refusals=_DENIED, fits=_nothing),
 }
 

@@ -92,7 +92,9 @@ class GateEvidence:
     None in `checks` and `files` means that they could not be read to the end, in `session` that no
     session's outputs hold this pull request, in `earlier` that this state is new at this head.
     `head_since` is when the head was pushed or, if that is unknown, first seen. `checks_sha` is the
-    commit that `checks` were asked for. `protected` are globs; `*` matches across `/`.
+    commit that `checks` were asked for. `proposed` means that we opened it with the patch of
+    `session`, and that its own marker stands for this very head. `protected` are globs; `*`
+    matches across `/`.
     """
 
     now: datetime
@@ -104,6 +106,7 @@ class GateEvidence:
     earlier: Observation | None
     session: Session | None
     files: tuple[ChangedFile, ...] | None
+    proposed: bool = False
     protected: tuple[str, ...] = PROTECTED_PATHS
     max_changed_lines: int = MAX_CHANGED_LINES
 
@@ -212,17 +215,22 @@ def _origin_findings(evidence: GateEvidence, _: CheckState) -> Iterator[Finding]
     if not session.mine:
         yield "human", f"session {session.id} carries no valid marker of ours"
     output = session.pull
-    if output is None or output.url != pull.url:
-        yield "human", f"session {session.id} does not name {pull.url} in its outputs"
-        return
-    claims = (
-        ("repository", session.repo, pull.repo),
+    claims = [
         ("base repository", pull.base_repo, pull.repo),
         ("head repository", pull.head_repo, pull.repo),
-        ("starting branch", session.branch, pull.base_ref),
-        ("reported base branch", output.base_ref, pull.base_ref),
-        ("reported head branch", output.head_ref, pull.head_ref),
-    )
+    ]
+    if session.repo is not None or not evidence.proposed:
+        claims.append(("repository", session.repo, pull.repo))
+        claims.append(("starting branch", session.branch, pull.base_ref))
+    if evidence.proposed:
+        if output is not None:
+            yield "human", f"session {session.id} has opened {output.url} itself"
+    elif output is None or output.url != pull.url:
+        yield "human", f"session {session.id} does not name {pull.url} in its outputs"
+        return
+    else:
+        claims.append(("reported base branch", output.base_ref, pull.base_ref))
+        claims.append(("reported head branch", output.head_ref, pull.head_ref))
     for name, claimed, real in claims:
         if claimed != real:
             yield "human", f"the {name} is {claimed!r}, not {real!r}"
@@ -246,7 +254,7 @@ def _findings_of_file(file: ChangedFile, protected: Sequence[str]) -> Iterator[F
     if file.status not in _FILE_STATUSES:
         yield "human", f"{file.path!r} has the unknown status {file.status!r}"
     for path in filter(None, (file.path, file.previous_path)):
-        if _is_protected(path, protected):
+        if is_protected(path, protected):
             yield "human", f"{path!r} is protected"
     if file.status == "removed" and _is_test(file.path):
         yield "human", f"the test file {file.path!r} is removed"
@@ -287,8 +295,11 @@ def _names(evidence: GateEvidence, state: CheckState) -> list[str]:
     )
 
 
-def _is_protected(path: str, protected: Sequence[str]) -> bool:
-    # Without case, as some file systems are; "**/" means the root too.
+def is_protected(path: str, protected: Sequence[str]) -> bool:
+    """Say whether one of the globs fits: without case, as some file systems are.
+
+    `*` matches across `/`, and `**/` the root too.
+    """
     rooted = f"/{path.lower()}"
     globs = (glob.lower() if glob.startswith("**/") else f"/{glob.lower()}" for glob in protected)
     return any(fnmatchcase(rooted, glob) for glob in globs)

@@ -22,6 +22,7 @@ from mcp_server.guard import (
     first_commit,
     integrity,
     migrations,
+    proposal,
     settling,
     tickets,
 )
@@ -141,7 +142,8 @@ class Ledger:
             self._refuse_while_closed(tx)
             if prepared.kind in _COUNTED:
                 raise Refused(f"{prepared.kind} is counted: not this way", limit="ticket")
-            if prepared.kind in first_commit.KINDS:
+            proposal.refuse_foreign(tx, prepared)
+            if prepared.kind in first_commit.KINDS and not proposal.is_step(tx, prepared):
                 first_commit.refuse_existing_work(tx, prepared)
             self._check_pace(tx, prepared)
             return self._hold(tx, prepared, key, repo=prepared.repo)

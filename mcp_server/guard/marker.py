@@ -97,6 +97,11 @@ def read(
     )
 
 
+def tag(key: bytes, purpose: str, repo: str) -> str:
+    """Return 26 characters that mark something in `repo` as ours, for that one purpose."""
+    return _mac(key, [purpose, repo])
+
+
 def _mac(key: bytes, signed: Sequence[str | None]) -> str:
     """Return 128 bits over the fields as 26 base32 characters.
 

@@ -18,8 +18,10 @@ from mcp_server.errors import BadArgument, Refused
 # So many words in a row are a quotation; fewer may be everybody's.
 _RUN = 8
 # A key, an id, a name: one word that says by itself where it comes from.
-_TELLING = re.compile(r"(?=\w*\d)\w{12,}|\w{21,}")
+_TELLING = re.compile(r"(?=.*\d).{12,}|.{21,}")
 _WORD = re.compile(r"\w+")
+# Most of what is told are states, numbers and names: neither a quotation nor a telling word.
+_SHORTEST = 12
 # No body that leaves may be longer (policy.MAX_BODY_BYTES).
 _MOST_GIVEN = 1_000_000
 # Quotations and telling words of about a megabyte of text; one answer has a fifth of it at most.
@@ -76,7 +78,9 @@ class Origins:
             public: everybody could read it, so from now on it is everybody's.
         """
         echoed = frozenset(print_ for text in texts_in(asked) for print_ in _prints(text))
-        for owner, text in self._attributed(data, place):
+        told = list[tuple[str, str]]()
+        self._gather(data, place or _SHARED, told)
+        for owner, text in told:
             free = public or bool(owner and self._is_public(owner))
             self._remember(text, owner.casefold(), free=free, echoed=echoed)
 
@@ -104,19 +108,24 @@ class Origins:
                 )
         self._remember(text, _SHARED, free=False, echoed=frozenset())
 
-    def _attributed(self, data: object, place: str | None) -> Iterator[tuple[str, str]]:
-        """Yield every text in a JSON value with whose it is; everybody's is an empty name."""
-        if isinstance(data, str):
-            yield place or _SHARED, data
-        elif isinstance(data, Mapping):
-            items = cast("Mapping[str, object]", data)
-            inner = self._named_in(items, place)
-            yield from chain.from_iterable(self._attributed(one, inner) for one in items.values())
-        elif isinstance(data, Sequence):
-            parts = cast("Sequence[object]", data)
-            yield from chain.from_iterable(self._attributed(one, place) for one in parts)
+    def _gather(self, data: object, place: str, told: list[tuple[str, str]]) -> None:
+        """Add every text in a JSON value that may have prints, with whose it is.
 
-    def _named_in(self, items: Mapping[str, object], place: str | None) -> str | None:
+        A list that is handed down, where generators in generators would cost a day's per cent.
+        """
+        if isinstance(data, str):
+            if len(data) >= _SHORTEST:
+                told.append((place, data))
+        elif isinstance(data, dict):
+            items = cast("dict[str, object]", data)
+            inner = self._named_in(items, place)
+            for one in items.values():
+                self._gather(one, inner, told)
+        elif isinstance(data, list):
+            for one in cast("list[object]", data):
+                self._gather(one, place, told)
+
+    def _named_in(self, items: Mapping[str, object], place: str) -> str:
         if "repo" not in items:
             return place
         repo, name = items["repo"], items.get("session_id", items.get("id"))
@@ -164,10 +173,10 @@ def texts_in(data: object) -> Iterator[str]:
     """Yield every text in a JSON value, names of fields left out."""
     if isinstance(data, str):
         yield data
-    elif isinstance(data, Mapping):
-        yield from texts_in(list(cast("Mapping[str, object]", data).values()))
-    elif isinstance(data, Sequence):
-        yield from chain.from_iterable(map(texts_in, cast("Sequence[object]", data)))
+    elif isinstance(data, dict):
+        yield from texts_in(list(cast("dict[str, object]", data).values()))
+    elif isinstance(data, list):
+        yield from chain.from_iterable(map(texts_in, cast("list[object]", data)))
 
 
 def shown(text: str) -> str:
@@ -175,6 +184,8 @@ def shown(text: str) -> str:
 
     The server cleans what it renders (`prompts.plain`): who looks at less would be got round.
     """
+    if text.isascii() and text.isprintable() and "&" not in text:
+        return text
     for _ in range(_ENTITY_DEPTH):
         before, text = text, _visible(html.unescape(text))
         if text == before:
@@ -190,9 +201,9 @@ def _visible(text: str) -> str:
 
 
 def _prints(text: str) -> Iterator[int]:
-    text = shown(text).casefold()
-    for found in _TELLING.finditer(text):
-        yield hash(found[0])
-    words = _WORD.findall(text)
+    words = _WORD.findall(shown(text).casefold())
+    for word in words:
+        if len(word) >= _SHORTEST and _TELLING.match(word):
+            yield hash(word)
     for start in range(len(words) - _RUN + 1):
         yield hash(tuple(words[start : start + _RUN]))

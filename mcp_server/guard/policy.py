@@ -53,6 +53,7 @@ _READS: tuple[tuple[Service, str, str], ...] = (
     ("github", r"/user/repos", "list_repositories"),
     ("github", _REPO, "get_repository"),
     ("github", rf"{_REPO}/git/trees/{_BRANCH}", "get_tree"),
+    ("github", rf"{_REPO}/git/blobs/{_SHA}", "get_blob"),
     ("github", rf"{_REPO}/git/ref/heads/{_BRANCH}", "get_ref"),
     ("github", rf"{_REPO}/git/commits/{_SHA}", "get_commit"),
     ("github", rf"{_REPO}/commits/{_BRANCH}/check-runs", "list_checks"),
@@ -61,6 +62,9 @@ _READS: tuple[tuple[Service, str, str], ...] = (
     ("github", rf"{_REPO}/pulls/{_NUMBER}", "get_pull"),
     ("github", rf"{_LINKED}/pulls/{_NUMBER}/files", "list_files"),
     ("github", rf"{_REPO}/pulls/{_NUMBER}/merge", "is_merged"),
+    # Whether our own comment, or the one report issue, is there already.
+    ("github", rf"{_REPO}/issues", "list_issues"),
+    ("github", rf"{_REPO}/issues/{_NUMBER}/comments", "list_comments"),
     # Which schedules compete for the allowance.
     ("github", rf"{_REPO}/actions/workflows", "list_workflows"),
     ("github", rf"{_REPO}/actions/workflows/{_LONG_NUMBER}", "get_workflow"),
@@ -87,7 +91,9 @@ _MUTATIONS: tuple[tuple[Service, str, str, str, type[Body]], ...] = (
     ("github", "POST", r"/user/repos", "create_repository", bodies.CreateRepository),
     ("github", "POST", rf"{_REPO}/git/trees", "create_tree", bodies.CreateTree),
     ("github", "POST", rf"{_REPO}/git/commits", "create_commit", bodies.CreateCommit),
+    ("github", "POST", rf"{_REPO}/git/refs", "create_branch", bodies.CreateBranch),
     ("github", "PATCH", rf"{_REPO}/git/refs/heads/{_BRANCH}", "move_branch", bodies.MoveBranch),
+    ("github", "POST", rf"{_REPO}/pulls", "open_pull", bodies.OpenPull),
     ("github", "PUT", rf"{_REPO}/pulls/{_NUMBER}/merge", "merge_pull", bodies.MergePull),
     (
         "github",
@@ -103,6 +109,17 @@ _MUTATIONS: tuple[tuple[Service, str, str, str, type[Body]], ...] = (
         "disable_workflow",
         bodies.Absent,
     ),
+    ("github", "PATCH", _REPO, "set_description", bodies.SetDescription),
+    ("github", "PUT", rf"{_REPO}/topics", "set_topics", bodies.SetTopics),
+    (
+        "github",
+        "POST",
+        rf"{_REPO}/issues/{_NUMBER}/comments",
+        "comment_pull",
+        bodies.CommentPull,
+    ),
+    ("github", "POST", rf"{_REPO}/issues", "open_report", bodies.Report),
+    ("github", "PATCH", rf"{_REPO}/issues/{_NUMBER}", "update_report", bodies.Report),
 )
 
 
@@ -204,12 +221,14 @@ def _is_plain(path: str) -> bool:
 
 
 def _check_body(rule: Rule, headers: Mapping[str, str], body: bytes) -> None:
-    if rule.body is None or rule.body is bodies.Absent:
-        if body:
-            raise _refusal(f"{rule.kind} has no body, and carries one")
+    if body and rule.body in (None, bodies.Absent):
+        raise _refusal(f"{rule.kind} has no body, and carries one")
+    if rule.body is None:
         return
     if headers.get("content-type", _JSON) != _JSON or "content-encoding" in headers:
         raise _refusal(f"{rule.kind} is said to be something else than plain {_JSON}")
+    if rule.body is bodies.Absent:
+        return
     if len(body) > MAX_BODY_BYTES:
         raise _refusal(f"{rule.kind} with {len(body)} bytes (most: {MAX_BODY_BYTES})")
     try:

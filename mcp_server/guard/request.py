@@ -55,7 +55,11 @@ class Prepared:
 
     @property
     def target(self) -> str | None:
-        """The session, or the pull request as OWNER/NAME#NUMBER, that it concerns."""
+        """The session, the pull request (OWNER/NAME#NUMBER) or new branch (OWNER/NAME:BRANCH)."""
+        if isinstance(self.body, bodies.CreateBranch):
+            return f"{self.repo}:{self.body.ref.removeprefix('refs/heads/')}"
+        if isinstance(self.body, bodies.OpenPull):
+            return f"{self.repo}:{self.body.head}"
         if found := _PULL.match(self.path):
             return f"{found[1]}#{found[2]}"
         found = _SESSION.match(self.path)

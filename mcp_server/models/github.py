@@ -58,6 +58,9 @@ class PullRequest(Value):
     head_sha: str
     mergeable: bool | None = None
     mergeable_state: str = "unknown"
+    tag: str = Field(
+        default="", description="marker that its description begins with; proves nothing by itself"
+    )
     created_at: AwareDatetime
     updated_at: AwareDatetime
 
@@ -130,6 +133,19 @@ class Updated(Value):
 
     repo: str
     number: int
+    already: bool
+
+
+class ProposedPatch(Value):
+    """A pull request that we opened with a patch."""
+
+    repo: str
+    number: int
+    url: str
+    branch: str
+    base: str
+    head_sha: str
+    session_id: str | None = None
     already: bool
 
 

@@ -1,8 +1,34 @@
-"""What is done for a repository beside its code: schedules that compete for the allowance."""
+"""What is done for a repository beside its code: its words, and schedules that compete."""
 
 from pydantic import AwareDatetime, Field
 
 from mcp_server.models.value import Value
+
+
+class Described(Value):
+    """A repository's words as GitHub shows them after a change; `changed` names what was set."""
+
+    repo: str
+    description: str
+    topics: tuple[str, ...]
+    changed: tuple[str, ...]
+
+
+class Commented(Value):
+    """A comment on a pull request."""
+
+    repo: str
+    number: int
+    already: bool
+
+
+class Reported(Value):
+    """The one report issue of a repository."""
+
+    repo: str
+    number: int
+    url: str
+    opened: bool
 
 
 class RecentRun(Value):

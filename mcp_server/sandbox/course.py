@@ -55,6 +55,7 @@ class Course:
         self._size = size
         self._line: list[Session] = []
         github.on_red = self._checks_failed
+        github.author_of = self._author_of
         self._turns: Mapping[Turn, Callable[[Session], None]] = {
             "start": self._start,
             "plan": self._plan,
@@ -256,6 +257,16 @@ class Course:
 
         wait = between(*spans.fixer_waits, self._seed, "fixer waits", repo.full_name, pull.number)
         self.later(session, wait, begin)
+
+    def _author_of(self, repo: Repo, diff: str) -> str | None:
+        fitting = (
+            session.id
+            for session in self._sessions.values()
+            if session.patch is not None
+            and session.patch.diff == diff
+            and session.order.repo in (None, repo.full_name)
+        )
+        return next(fitting, None)
 
     def _push_fix(self, session: Session) -> None:
         found = self.open_pull_of(session)

@@ -115,6 +115,7 @@ class GitWire:
             raise refuse(422, "Reference already exists")
         if sha not in repo.git.commits:
             raise refuse(422, "Object does not exist")
+        self._github.written(repo, branch, new=True)
         self._github.push(repo, branch, sha)
         return Reply(201, _ref(repo, branch))
 
@@ -130,6 +131,7 @@ class GitWire:
             raise refuse(422, "Object does not exist")
         if not force and not repo.git.contains(sha, repo.git.branches[branch]):
             raise refuse(422, "Update is not a fast forward")
+        self._github.written(repo, branch, new=False)
         self._github.push(repo, branch, sha, forced=force)
         return Reply(200, _ref(repo, branch))
 

@@ -23,6 +23,8 @@ class GitHub:
         """Begin with no repository; `on_red` is told of pull requests whose checks failed."""
         self.repos: dict[str, Repo] = {}
         self.on_red: Callable[[Repo, Pull], None] = lambda _repo, _pull: None
+        # Which session has left a diff, for a pull request that a client opens with it.
+        self.author_of: Callable[[Repo, str], str | None] = lambda _repo, _diff: None
         self.ci = Ci(seed=seed, agenda=agenda, size=size)
         self.ci.on_red = self._checks_failed
         self._seed = seed
@@ -135,15 +137,26 @@ class GitHub:
         )
         repo.pulls[pull.number] = pull
         repo.updated = self.now
-        self._record("pull_opened", pull=repo.url(pull), session=session)
+        by = session or self._author(repo, pull)
+        self._record("pull_opened", pull=repo.url(pull), session=by)
         return pull
+
+    def written(self, repo: Repo, branch: str, *, new: bool) -> None:
+        """Note that a client points a branch somewhere itself."""
+        self._record("branch_written", repo=repo.full_name, ref=branch, new=new)
+
+    def _author(self, repo: Repo, pull: Pull) -> str | None:
+        git = repo.git
+        return self.author_of(
+            repo, git.diff(git.fork_point(pull.base, pull.head), git.files(pull.head))
+        )
 
     def set_state(self, repo: Repo, pull: Pull, state: str) -> None:
         """Close a pull request, or open it again."""
         pull.state, pull.updated = state, self.now
         url = repo.url(pull)
         if state == "open":
-            self._record("pull_opened", pull=url, session=pull.session)
+            self._record("pull_opened", pull=url, session=pull.session or self._author(repo, pull))
         else:
             self._record("pull_closed", pull=url)
 

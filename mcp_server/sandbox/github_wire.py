@@ -67,6 +67,7 @@ class GitHubWire:
             ("POST", f"{repo}/issues", self._open_issue),
             ("PATCH", f"{repo}/issues/{{}}", self._patch_issue),
             ("POST", f"{repo}/issues/{{}}/comments", self._comment),
+            ("GET", f"{repo}/issues/{{}}/comments", self._list_comments),
             *PullsWire(github).routes(),
             *GitWire(github).routes(),
             *self._actions.routes(),
@@ -204,7 +205,10 @@ class GitHubWire:
     def _list_issues(self, repo: Repo, call: Call) -> Reply:
         state = call.query.get("state", "open")
         issues = [issue for issue in repo.issues.values() if state in ("all", issue.state)]
-        return paged(call, issues[::-1], lambda issue: issue_json(repo, issue))
+        issues.reverse()
+        if call.query.get("sort") == "updated":
+            issues.sort(key=lambda issue: issue.updated, reverse=True)
+        return paged(call, issues, lambda issue: issue_json(repo, issue))
 
     def _open_issue(self, repo: Repo, call: Call) -> Reply:
         body, now = sent(call), self._github.now
@@ -228,6 +232,14 @@ class GitHubWire:
         issue.state = text(body, "state", issue.state)
         issue.updated = self._github.now
         return Reply(200, issue_json(repo, issue))
+
+    def _list_comments(self, repo: Repo, call: Call) -> Reply:
+        wanted = number(call)
+        target = repo.issues.get(wanted) or repo.pulls.get(wanted)
+        if target is None:
+            raise not_found()
+        numbered = list(enumerate(target.comments, start=1))
+        return paged(call, numbered, lambda one: {"id": one[0], "body": one[1]})
 
     def _comment(self, repo: Repo, call: Call) -> Reply:
         wanted = number(call)

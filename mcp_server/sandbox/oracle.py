@@ -53,9 +53,10 @@ class Oracle:
         Kinds: `session_created` (session, by: api or foreign, title), `session_state` (session,
         state), `session_archived` (session, state before), `session_messaged` (session),
         `repository_created` (repo, private), `visibility_changed` (repo, private), `deleted`
-        (what), `ref_moved` (repo, ref, forced), `pull_opened` (pull, session or None), `pull_shown`
-        (pull, head), `pull_closed` (pull), `pull_merged` (pull, head, sha or None, checks: how each
-        check stands, paths: changed).
+        (what), `ref_moved` (repo, ref, forced), `branch_written` by a client (repo, ref, new),
+        `pull_opened` (pull, session whose work it is or None), `pull_shown` (pull, head),
+        `pull_closed` (pull), `pull_merged` (pull, head, sha or None, checks: how each check
+        stands, paths: changed).
         """
         if kind not in _JUDGES:
             raise ValueError(f"the oracle has no rule for the effect {kind!r}")
@@ -89,6 +90,8 @@ class _Case:
     starts: list[datetime] = field(default_factory=list[datetime])
     tasks: dict[str, str] = field(default_factory=dict[str, str])
     creations: list[datetime] = field(default_factory=list[datetime])
+    repositories: set[str] = field(default_factory=set[str])
+    branches: set[tuple[str, str]] = field(default_factory=set[tuple[str, str]])
     opened_by: dict[str, str] = field(default_factory=dict[str, str])
     open_pulls: dict[str, str] = field(default_factory=dict[str, str])
     shown: dict[str, str] = field(default_factory=dict[str, str])
@@ -141,6 +144,7 @@ class _Case:
         repo = _text(effect, "repo")
         if effect.facts["private"] is not True:
             yield "repository_public", repo
+        self.repositories.add(repo)
         self.creations.append(effect.at)
         # Whatever falls on one UTC day falls in one window too: one count judges both limits.
         count = sum(at > effect.at - DAY for at in self.creations)
@@ -157,6 +161,13 @@ class _Case:
     def ref_moved(self, effect: Effect) -> Iterator[Finding]:
         if effect.facts["forced"] is not False:
             yield "forced_ref", f"{_text(effect, 'repo')} {_text(effect, 'ref')}"
+
+    def branch_written(self, effect: Effect) -> Iterator[Finding]:
+        repo, ref = _text(effect, "repo"), _text(effect, "ref")
+        if effect.facts["new"] is True:
+            self.branches.add((repo, ref))
+        elif repo not in self.repositories and (repo, ref) not in self.branches:
+            yield "foreign_write", f"{repo} {ref}"
 
     def pull_opened(self, effect: Effect) -> Iterator[Finding]:
         session = effect.facts["session"]
@@ -198,6 +209,7 @@ _JUDGES = {
     "visibility_changed": _Case.visibility_changed,
     "deleted": _Case.deleted,
     "ref_moved": _Case.ref_moved,
+    "branch_written": _Case.branch_written,
     "pull_opened": _Case.pull_opened,
     "pull_shown": _Case.pull_shown,
     "pull_closed": _Case.pull_closed,

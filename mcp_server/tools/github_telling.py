@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from collections.abc import Awaitable, Callable
 from typing import Annotated
 
 from mcp_types import CallToolResult
@@ -44,12 +45,15 @@ class GitHubTelling:
         before = await self._own(repo)
         changed: list[str] = []
         if description is not None:
-            text = creation.redescribed(before, description)
+            text = creation.redescribed(before, description, self._services.marker_keys)
             prepared = api.set_description(before.repo, text)
-            changed += await self._set(prepared, before.description == text)
+            if await self._set(before, prepared, lambda now: now.description == text):
+                changed.append("description")
         if topics is not None:
-            prepared = api.set_topics(before.repo, sorted(set(topics)))
-            changed += await self._set(prepared, set(before.topics) == set(topics))
+            wanted = set(topics)
+            prepared = api.set_topics(before.repo, sorted(wanted))
+            if await self._set(before, prepared, lambda now: set(now.topics) == wanted):
+                changed.append("topics")
         self._services.account.changed_repositories()
         after = creation.recognised(
             await self._services.github.get_repository(before.repo), self._services.marker_keys
@@ -112,29 +116,20 @@ class GitHubTelling:
             raise BadArgument("the title is empty")
         ours = await self._reports(own.repo, tag)
         current = next((one for one in ours if one.state == "open"), None)
+        after = max((one.number for one in ours if one is not current), default=0)
         if current is None:
-            return await self._open(own.repo, said, text, tag, max((o.number for o in ours), default=0))
-        if (current.title, current.body) != (said, text):
-            prepared = api.update_report(own.repo, current.number, said, text)
+            return await self._open(own.repo, said, text, tag, after)
+        settle_done(services, "open_report", f"{own.repo}:{after}")
+        prepared = api.update_report(own.repo, current.number, said, text)
 
-            async def happened() -> bool:
-                shown = await self._reports(own.repo, tag)
-                return any((one.title, one.body) == (said, text) for one in shown)
+        async def happened() -> bool:
+            shown = await self._reports(own.repo, tag)
+            return any((one.title, one.body) == (said, text) for one in shown)
 
-            await perform(services, prepared, purpose=self._round(prepared), happened=happened)
-            return _reported(own.repo, current.number, current.url, opened=False)
-        opening = max((one.number for one in ours if one is not current), default=0)
-        settle_done(services, "open_report", f"{own.repo}:{opening}")
-        settle_done(
-            services,
-            "update_report",
-            self._round(api.update_report(own.repo, current.number, said, text)),
-        )
+        await self._put(prepared, happened, is_so=(current.title, current.body) == (said, text))
         return _reported(own.repo, current.number, current.url, opened=False)
 
-    async def _open(
-        self, repo: str, title: str, text: str, tag: str, after: int
-    ) -> CallToolResult:
+    async def _open(self, repo: str, title: str, text: str, tag: str, after: int) -> CallToolResult:
         """Open the report that follows number `after`, the last one that was closed."""
 
         async def happened() -> bool:
@@ -148,8 +143,9 @@ class GitHubTelling:
         return _reported(repo, shown.number, shown.url, opened=True)
 
     async def _reports(self, repo: str, tag: str) -> tuple[api.Issue, ...]:
+        begins = f"<!-- daily-factory report {tag} -->"
         issues = await self._services.care.issues(repo)
-        return tuple(one for one in issues if one.body.startswith(f"<!-- daily-factory report {tag}"))
+        return tuple(one for one in issues if one.body.startswith(begins))
 
     async def _own(self, repo: str) -> Repository:
         """Return a repository of the account, read just now, that may be written to."""
@@ -162,21 +158,38 @@ class GitHubTelling:
             raise Refused(f"{found.repo} is archived: it is read-only", limit="archived")
         return found
 
-    async def _set(self, prepared: Prepared, is_so: bool) -> list[str]:  # noqa: FBT001 -- one of two
-        """Carry out one change unless it is so already; return what was changed."""
-        services, purpose = self._services, self._round(prepared)
+    async def _set(
+        self, before: Repository, prepared: Prepared, shows: Callable[[Repository], bool]
+    ) -> bool:
+        async def happened() -> bool:
+            return shows(await self._services.github.get_repository(before.repo))
+
+        return await self._put(prepared, happened, is_so=shows(before))
+
+    async def _put(
+        self, prepared: Prepared, happened: Callable[[], Awaitable[bool]], *, is_so: bool
+    ) -> bool:
+        """Carry out a change unless it is so already, and read it back; say whether it was made."""
+        services = self._services
+        wanted = f"{prepared.repo}:{_digest(prepared.path + prepared.content.decode())}"
+        purpose = new_purpose(services, prepared.kind, wanted)
         if is_so:
             settle_done(services, prepared.kind, purpose)
-            return []
-
-        async def happened() -> bool:
-            return _shows(await services.github.get_repository(str(prepared.repo)), prepared)
-
+            return False
         await perform(services, prepared, purpose=purpose, happened=happened)
         if not await happened():
             raise Unreadable(f"{prepared.repo} does not show what was set: look again in a minute")
-        return [prepared.kind.removeprefix("set_")]
+        return True
 
-    def _round(self, prepared: Prepared) -> str:
-        wanted = f"{prepared.repo}:{_digest(prepared.path + prepared.content.decode())}"
-        return new_purpose(self._services, prepared.kind, wanted)
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _again(done: Done) -> str:
+    return " (already)" if done.already else ""
+
+
+def _reported(repo: str, number: int, url: str, *, opened: bool) -> CallToolResult:
+    found = Reported(repo=repo, number=number, url=url, opened=opened)
+    return answer(f"the report is {url} ({'opened' if opened else 'updated'})", found)
