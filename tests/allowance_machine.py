@@ -312,11 +312,16 @@ class Allowance(Processes):
         if how.fate != "held":
             self.send(ticket, how)
 
-    def send(self, ticket: Ticket, how: Start) -> None:
-        """Send what is held, and let it end as its fate is."""
+    def send(self, ticket: Ticket, how: Start, *, late: bool = False) -> None:
+        """Send what is held, and let it end as its fate is; `late` a ledger may refuse it."""
         self.holding.remove(ticket)
         ledger = self.ledgers[how.side]
-        send(ledger, ticket)
+        try:
+            send(ledger, ticket)
+        except Refused:
+            if not late:
+                raise
+            return
         one = None
         if how.fate in EFFECTIVE:
             text = title(ticket.key.removesuffix(".a1"), repo=OURS, ledger=self.ledger_id)
@@ -343,7 +348,7 @@ class Allowance(Processes):
             return
         ticket = self.holding[0]
         if self.states[ticket.id] == "held":
-            self.send(ticket, how)
+            self.send(ticket, how, late=True)
             return
         self.holding.remove(ticket)
         with pytest.raises(Refused):  # it was voided meanwhile

@@ -107,7 +107,8 @@ async def turns(number: int) -> None:
 
 def kinds(job: Job) -> list[Job]:
     """Return the jobs of all kinds that a tool sends."""
-    return [one for one in JOBS.values() if one.tool == job.tool]
+    either = job.tool in ("github_report_issue", "github_set_metadata")  # by what there is already
+    return [one for one in JOBS.values() if one == job or (one.tool == job.tool and not either)]
 
 
 async def accounted(desk: SpoiltDesk, job: Job, given: Arguments, where: str) -> None:

@@ -77,13 +77,19 @@ def test_a_session_s_words_stay_with_its_repository_by_any_of_its_names(
     written: Callable[[str], str],
 ):
     async def play(desk: SpoiltDesk) -> None:
-        one, two = map(written, await two_sessions(desk))
-        await desk.ask("jules_list_activities", session_id=one)
+        one, two = await two_sessions(desk)
+        beside = of_ours(desk.services, desk.world, "kccc1", REPO)
+        await desk.ask("budget_status")
+        await desk.wait(minutes=1)
+        await desk.ask("budget_status")
+        await desk.ask("jules_list_activities", session_id=written(one))
+        two = written(two)
         for given in SAID.values():
             assert (
                 await desk.call("jules_send_message", session_id=two, **given)
             ).refusal == ORIGIN
-        await desk.ask("jules_send_message", session_id=one, message=SECRET)
+        for own in (one, beside.id):
+            await desk.ask("jules_send_message", session_id=own, message=SECRET)
 
     at_spoilt_desk(play)
 
@@ -100,12 +106,14 @@ def test_a_second_spelling_of_a_repository_is_not_a_second_repository():
             await desk.ask("github_get_pull", repo=name, number=pull.number)
             start = {"repo": OTHER_REPO, "prompt": SECRET, "lane": "optimize", "task_key": "kzz1"}
             assert (await desk.call("jules_start_session", **start)).refusal == ORIGIN
+        own = {**start, "repo": f"sources/github/{REPO}"}
+        await desk.ask("jules_start_session", **own)
 
     at_spoilt_desk(play)
 
 
 def test_what_an_error_tells_is_heard():
-    """`jules_get_patch` names the files that there are."""
+    """`jules_get_patch` names the files that there are; what it only repeats is no news."""
 
     async def play(desk: SpoiltDesk) -> None:
         one, two = await two_sessions(desk)
@@ -115,7 +123,9 @@ def test_what_an_error_tells_is_heard():
             assert told.is_error
             (name,) = re.findall(r"tests/(\w+)", told.text)
             said = {"session_id": two, "message": f"do as in {name}"}
-            assert (await later.call("jules_send_message", **said)).refusal == ORIGIN
+            for _ in range(2):
+                assert (await later.call("jules_send_message", **said)).refusal == ORIGIN
+                await later.call("jules_get_patch", session_id=two, path=name)
 
     at_spoilt_desk(play)
 
@@ -154,20 +164,41 @@ def test_the_name_of_an_old_session_is_no_quotation():
     at_spoilt_desk(play)
 
 
+def test_the_key_of_a_task_is_no_quotation():
+    """It stands in the title of every session of its task."""
+
+    async def play(desk: SpoiltDesk) -> None:
+        await desk.start("k0123456789ab", REPO)
+        async with restarted(desk) as later:
+            await later.ask("jules_list_sessions", max_age=0)
+            await later.start("k0123456789ab", OTHER_REPO, attempt=2)
+
+    at_spoilt_desk(play)
+
+
 @pytest.mark.parametrize("ours", [True, False])
-def test_our_own_message_read_back_is_nobody_s(ours: bool):
+@pytest.mark.parametrize("end", ["", "\n"])
+def test_our_own_message_read_back_is_nobody_s(ours: bool, end: str):
     """What somebody else told the session, in Jules' own page, stays with the session."""
     message = "Please run the whole test suite before you push anything to the branch"
 
     async def play(desk: SpoiltDesk) -> None:
         one, two = await two_sessions(desk)
         if ours:
-            await desk.ask("jules_send_message", session_id=one, message=message)
+            await desk.ask("jules_send_message", session_id=one, message=message + end)
         else:
             desk.world.jules.message(desk.world.jules.sessions[one], message)
+        # Whether Jules keeps a line's end is nowhere said.
+        told = desk.world.jules.sessions[one].activities
+        told[:] = [
+            replace(item, content={"userMessage": message})
+            if item.event == "userMessaged"
+            else item
+            for item in told
+        ]
         async with restarted(desk) as later:
-            told = await later.ask("jules_list_activities", session_id=one)
-            assert message in str(told)
+            shown = await later.ask("jules_list_activities", session_id=one)
+            assert message in str(shown)
             answer = await later.call("jules_send_message", session_id=two, message=message)
             assert answer.is_error is not ours, answer.text
 
@@ -197,7 +228,12 @@ def test_an_idea_everybody_can_read_is_nobody_s_whoever_worked_on_it_before():
 
 def hidden(key: str) -> str:
     """Write a key so that it is no key before it is rendered."""
-    return f"&#{ord(key[0])};{key[1:8]}\u200b&amp;#{ord(key[8])};{key[9:]}"
+    return re.sub(r".{5}", lambda part: f"{part[0][:4]}&amp;#{ord(part[0][4])};\u200b", key)
+
+
+def belled(key: str) -> str:
+    """Write a key with signs in it that JSON writes in six letters, and nobody sees."""
+    return re.sub(r".{5}", "\\g<0>\x07", key)
 
 
 KEYED: Mapping[str, tuple[str, dict[str, object]]] = {
@@ -245,7 +281,7 @@ def bodies(words: str) -> dict[str, Prepared]:
 
 
 @pytest.mark.parametrize("kind", bodies("x"))
-@pytest.mark.parametrize("write", [str, hidden])
+@pytest.mark.parametrize("write", [str, hidden, belled])
 def test_no_body_with_a_key_in_it_leaves(kind: str, write: Callable[[str], str]):
     """Whoever built it; and its ticket is not marked sent."""
     network, door = Network(), OpenDoor()

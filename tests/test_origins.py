@@ -122,12 +122,23 @@ def test_the_words_of_a_session_without_a_repository_stay_there(origins: Origins
 @pytest.mark.parametrize("thin_first", [True, False])
 def test_a_session_whose_repository_is_known_is_that_place(origins: Origins, thin_first: bool):
     """Jules may leave the repository out of an answer (facts/jules-api.md 2.1)."""
-    thin, whole = ({"id": "1", "repo": repo, "title": SECRET} for repo in (None, "Me/A"))
+    thin = {"id": "1", "repo": None, "title": SECRET}
+    whole = {"id": "1", "repo": "Me/A", "title": ""}
     for told in (thin, whole) if thin_first else (whole, thin):
         origins.heard(told, None)
-    origins.heard({"text": SECRET}, A)
     places = (A, B, origins.session("1", None), origins.session("2", A), None)
     assert [goes(origins, SECRET, to) for to in places] == [True, False, True, True, False]
+    origins.heard({"text": SECRET}, A)
+    assert not goes(origins, SECRET, B)
+
+
+def test_what_is_somebody_s_and_does_not_say_whose_goes_nowhere_until_it_is_known(
+    origins: Origins,
+):
+    origins.heard({"repo": None, "title": SECRET}, None)
+    assert not [to for to in (A, B, origins.session("1", None), None) if goes(origins, SECRET, to)]
+    origins.heard({"text": SECRET}, A)
+    assert (goes(origins, SECRET, A), goes(origins, SECRET, B)) == (True, False)
 
 
 @pytest.mark.parametrize("place", ["Me/A", "ME/A"])
@@ -172,9 +183,11 @@ def test_what_was_unheard_for_longest_is_forgotten_first():
     origins = Origins(lambda _: False, most=100)
     flood = [{"text": " ".join(f"v{part}x{n}" for n in range(30))} for part in range(9)]
     origins.heard({"text": SECRET}, A)
-    for text in flood:
+    for text in flood[:3]:
         origins.heard(text, B)
-        origins.heard({"text": SECRET}, A)
+    origins.heard({"text": SECRET}, A)
+    for text in flood[3:6]:
+        origins.heard(text, B)
     assert not goes(origins, SECRET, C)
     for text in flood:
         origins.heard(text, B)

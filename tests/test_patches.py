@@ -18,6 +18,7 @@ CONTENTS = {
     "bare": b"one\ntwo",
     "crlf.txt": b"one\r\ntwo\r\n",
     "empty": b"",
+    "one": b"one\n",
     "latin": b"one\ntwo\n\xe9\n",
     "nul": b"one\n\0\n",
     "link": b"a.txt",
@@ -188,6 +189,10 @@ UNFIT: dict[str, tuple[str, str]] = {
         "line 2 is",
     ),
     "past the end": (file("a.txt", "@@ -9 +9 @@", "-one", "+1"), "hunk '@@ -9"),
+    "after a line that is not shown": (
+        file("one", "@@ -1,0 +2 @@", "+x"),
+        "no line around",
+    ),
     "not at the end": (file("a.txt", "@@ -1 +1 @@", "-one", "+1"), "not at the end"),
     "at another place after": (file("a.txt", "@@ -1,3 +2,3 @@", *BODY[1:]), "stand at 1"),
     "hunks that overlap": (

@@ -119,7 +119,7 @@ def test_an_earlier_life_of_this_account_is_counted_and_no_rival(
     ledger.record_listing(listing(clock, mine))
     assert (alarms(ledger), ledger.usage(clock.now()).count) == ([], 1)
     ledger.hold_session(start("task2"), listing(clock))
-    with pytest.raises(Refused, match="task1.a1 was started already: session s1"):
+    with pytest.raises(Refused, match=r"task1\.a1 was started already: session s1"):
         ledger.hold_session(start(), listing(clock))
 
 

@@ -102,8 +102,9 @@ class Origins:
             owner = self._lies_in(self._owner.get(print_, _SHARED))
             if owner not in (_SHARED, target):
                 raise Refused(
-                    f"this quotes what was read of {owner}, and goes to {to or 'a new session'}: "
-                    "nothing of one repository goes into another; say it in words of your own",
+                    f"this quotes what was read of {owner}, and goes to "
+                    f"{target or 'a new session'}: nothing of one repository "
+                    "goes into another; say it in words of your own",
                     limit="origin",
                 )
         self._remember(text, _SHARED, free=False, echoed=frozenset())

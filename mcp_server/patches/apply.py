@@ -39,6 +39,9 @@ def _matched(patch: FilePatch, hunk: Hunk, old: list[bytes]) -> int:
     for nth, line in enumerate(wanted, hunk.old_start):
         if nth >= len(old) or old[nth] != line:
             raise _misfit(patch, hunk, f"line {nth + 1} is another")
+    # As git's own `apply`, for which line 1 is the beginning, said to stand after it or not.
+    if not wanted and hunk.old_start == 1:
+        raise _misfit(patch, hunk, "it shows no line around its change")
     # As git's own `apply`: without a line after it, a hunk is about the end of the file.
     if hunk.lines[-1].sign != " " and end != len(old):
         raise _misfit(patch, hunk, "it shows no line after its change, and is not at the end")
