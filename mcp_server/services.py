@@ -27,7 +27,7 @@ from mcp_server.guard.ledger import Ledger
 from mcp_server.guard.origins import Origins
 from mcp_server.guard.redact import Redactor
 from mcp_server.guard.transport import GuardedTransport, Origin
-from mcp_server.settings import GITHUB_URL, Settings
+from mcp_server.settings import GITHUB_URL, Settings, is_loopback
 from mcp_server.trends import SOURCES
 
 USER_AGENT = "daily-factory/0.1 (+https://github.com/daily-factory)"
@@ -104,6 +104,7 @@ def connect(
         engine,
         world=world or _world(keys.jules),
         former_worlds=frozenset(_world(key) for key in keys.old),
+        own_time=is_loopback(settings.jules_url),
         limits=Limits.for_allowance(settings.allowance),
         clock=clock,
         new_id=new_id,

@@ -114,6 +114,11 @@ def _listed(text: str) -> list[str]:
     return [part for item in re.split(r"[,\n]", text) if (part := item.strip())]
 
 
+def is_loopback(address: str) -> bool:
+    """Whether an address is on this machine."""
+    return httpx2.URL(address).host in _LOOPBACK
+
+
 def _keeps_secrets(address: str, *, loopback: bool) -> bool:
     """Whether a key may go there; read by the parser of the sender, so that both see one host."""
     try:

@@ -80,8 +80,8 @@ def test_a_planner_that_obeys_every_injection_does_no_harm(technique: str, phras
         await desk.wait(minutes=30)
         await merge_what_there_is(desk)
         # Its demands went as far as the guard let them: this is no planner that achieves nothing.
-        assert {"repositories", "messages", "foreign", "head_moved", "concurrent"} <= refused
-        assert len(desk.of_ours()) >= 10
+        assert {"repositories", "messages", "foreign", "head_moved", "per_repository"} <= refused
+        assert len(desk.of_ours()) >= 6
         assert desk.broken == []
         assert await unharmed(desk) == before
         await check_world(desk)

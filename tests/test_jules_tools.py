@@ -206,7 +206,7 @@ def test_after_is_exclusive_and_kinds_pick():
 
 def test_a_used_up_quota_stops_the_starts_and_a_429_is_never_sent_again():
     """Issue 5, item 2: a create is sent once; what Jules refused is not tried again for nothing."""
-    account = FakeJules()
+    account = FakeJules(sessions=[session(1)])
 
     def refuse(request: httpx2.Request) -> httpx2.Response | None:
         if request.method != "POST":
@@ -225,7 +225,7 @@ def test_a_used_up_quota_stops_the_starts_and_a_429_is_never_sent_again():
         for prompt in ("busy", "first", "second"):
             told.append((await chat.call("jules_start_session", prompt=prompt)).refusal)
             await chat.wait(minutes=3)
-        assert (await chat.ask("budget_status"))["refused_at"] is not None
+        assert (await chat.ask("budget_status"))["ceiling"] == 1
         return told
 
     expected = [("ambiguous", None), ("refused", "jules_quota"), ("refused", "jules_quota")]
