@@ -6,11 +6,11 @@ Unknown is never absent: what cannot be read is None or an error, not an empty l
 import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 import httpx2
 
-from mcp_server.clients.wire import Answer, Timestamp, Wire, get_json, read, send
+from mcp_server.clients.wire import Answer, Timestamp, Wire, get_json, read, rows, send
 from mcp_server.clock import Clock
 from mcp_server.errors import NotFound, Unreadable
 from mcp_server.guard import bodies
@@ -172,7 +172,7 @@ class GitHubClient:
                 break
             page = await get_json(self._http, url, params)
             first = first or page.date
-            found += [repository(raw) for raw in _list(page)]
+            found += [repository(raw) for raw in rows(page)]
             url, params = page.next_url, []
         if first is None or url is not None:
             raise Unreadable(f"the repositories do not end within {MOST_PAGES} pages")
@@ -226,7 +226,7 @@ class GitHubClient:
     ) -> tuple[PullRequest, ...]:
         """Return up to 100 pull requests, newest first; without mergeability."""
         answer = await self._get(f"/repos/{repo}/pulls", [("state", state), ("per_page", "100")])
-        return tuple(pull_request(repo, raw) for raw in _list(answer))
+        return tuple(pull_request(repo, raw) for raw in rows(answer))
 
     async def get_pull(self, repo: str, number: int) -> PullRequest:
         """Return one pull request; `mergeable` is None until GitHub has computed it."""
@@ -239,7 +239,7 @@ class GitHubClient:
         files: list[ChangedFile] = []
         while url is not None:
             page = await get_json(self._http, url, params)
-            files += [_changed_file(raw) for raw in _list(page)]
+            files += [_changed_file(raw) for raw in rows(page)]
             if len(files) >= MOST_FILES:
                 return None
             url, params = page.next_url, []
@@ -352,13 +352,6 @@ def update_branch(repo: str, number: int, head_sha: str) -> Prepared:
 
 def _build(kind: str, method: str, path: str, body: bodies.Body) -> Prepared:
     return Prepared(service="github", kind=kind, method=method, path=path, body=body)
-
-
-def _list(page: Answer) -> Sequence[object]:
-    data: object = page.data
-    if not isinstance(data, list):
-        raise Unreadable("a list from GitHub is not a JSON array")
-    return cast("list[object]", data)
 
 
 def _changed_file(raw: object) -> ChangedFile:

@@ -5,11 +5,11 @@ Nothing else about a repository can be said here: `bodies.py` has no field for i
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeVar, cast
+from typing import TypeVar
 
 import httpx2
 
-from mcp_server.clients.wire import Wire, get_json, read
+from mcp_server.clients.wire import Wire, get_json, read, rows
 from mcp_server.errors import Unreadable
 from mcp_server.guard import bodies
 from mcp_server.guard.request import Prepared
@@ -90,10 +90,7 @@ class CareClient:
         for page in range(1, most + 1):
             asked = [*params, ("per_page", str(PAGE)), ("page", str(page))]
             answer = await get_json(self._http, self._base + path, asked)
-            data: object = answer.data
-            if not isinstance(data, list):
-                raise Unreadable("a list from GitHub is not a JSON array")
-            found += [read(schema, raw) for raw in cast("list[object]", data)]
+            found += [read(schema, raw) for raw in rows(answer)]
             if answer.next_url is None:
                 return found, True
         return found, False

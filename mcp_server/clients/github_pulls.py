@@ -1,14 +1,12 @@
 """Pull requests as somebody reads them: page by page, and file by file with their hunks."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, cast
+from typing import Literal
 
 import httpx2
 
 from mcp_server.clients.github import pull_request
-from mcp_server.clients.wire import Answer, Wire, get_json, read
-from mcp_server.errors import Unreadable
+from mcp_server.clients.wire import Wire, get_json, read, rows
 from mcp_server.models import PullRequest
 
 PAGE = 100
@@ -51,7 +49,7 @@ class PullsClient:
         """Return the `number`-th hundred, from 1, newest first, and whether there are more."""
         params = [("state", state), ("per_page", str(PAGE)), ("page", str(number))]
         answer = await get_json(self._http, f"{self._base}/repos/{repo}/pulls", params)
-        found = tuple(pull_request(repo, raw) for raw in _list(answer))
+        found = tuple(pull_request(repo, raw) for raw in rows(answer))
         return found, answer.next_url is not None
 
     async def files(self, repo: str, number: int) -> tuple[tuple[PatchedFile, ...], bool]:
@@ -63,16 +61,9 @@ class PullsClient:
             if url is None:
                 break
             answer = await get_json(self._http, url, params)
-            files += [_file(raw) for raw in _list(answer)]
+            files += [_file(raw) for raw in rows(answer)]
             url, params = answer.next_url, []
         return tuple(files), url is None
-
-
-def _list(page: Answer) -> Sequence[object]:
-    data: object = page.data
-    if not isinstance(data, list):
-        raise Unreadable("a list from GitHub is not a JSON array")
-    return cast("list[object]", data)
 
 
 def _file(raw: object) -> PatchedFile:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from email.utils import parsedate_to_datetime
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, TypeVar, cast
 
 import httpx2
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
@@ -72,6 +72,14 @@ async def send_once(
         headers={"content-type": "application/json"},
         extensions={"ticket": ticket},
     )
+
+
+def rows(answer: Answer) -> Sequence[object]:
+    """Return the items of an answer that is a bare list, as GitHub's are."""
+    data: object = answer.data
+    if not isinstance(data, list):
+        raise Unreadable("a list from GitHub is not a JSON array")
+    return cast("list[object]", data)
 
 
 def read(schema: type[W], raw: object) -> W:
