@@ -12,6 +12,7 @@ from mcp_server.guard.budget import Limits
 from mcp_server.guard.counted import Listing
 from mcp_server.guard.ledger import Ledger
 from mcp_server.guard.reconcile import reconcile_sessions
+from mcp_server.models import Session
 from tests.guard_cases import (
     UNKNOWN,
     ManualClock,
@@ -47,9 +48,9 @@ def full(tmp_path: Path, clock: ManualClock) -> Ledger:
     return ledger
 
 
-def told(clock: ManualClock, ahead: timedelta) -> Listing:
-    """Return an empty listing whose `Date` is so much ahead."""
-    return replace(listing(clock), date=clock.now() + ahead)
+def told(clock: ManualClock, ahead: timedelta, *sessions: Session) -> Listing:
+    """Return a listing whose `Date` is so much ahead."""
+    return replace(listing(clock, *sessions), date=clock.now() + ahead)
 
 
 @pytest.mark.parametrize("elsewhere", [False, True], ids=["same process", "another process"])
@@ -143,3 +144,42 @@ def test_a_date_that_jumps_ahead_proves_no_absence(tmp_path: Path, clock: Manual
     found = ledger.find("start_session", "task1.a1")
     assert found is not None
     assert found.state == "sent"
+
+
+def test_a_leap_that_is_believed_proves_no_absence(tmp_path: Path, clock: ManualClock):
+    """A says since when a ticket is absent by the bounded clock, then believes 25 hours more."""
+    ledger = settled_ledger(tmp_path / "state.db", clock)
+    start_one(ledger, clock, "control", "s0", repo="owner/other")
+    text = title("control", repo="owner/other")
+    control = session("s0", clock.now(), text=text, repo="owner/other")
+    other = open_ledger(tmp_path / "state.db", clock)
+    clock.advance(minutes=1)
+    reconcile_sessions(ledger, told(clock, AHEAD, control))
+    clock.advance(minutes=9)
+    ticket = other.hold_session(start(), told(clock, AHEAD, control))
+    send(other, ticket)
+    other.record_outcome(ticket.id, UNKNOWN)
+    clock.advance(seconds=5)
+    reconcile_sessions(ledger, told(clock, AHEAD, control))
+    assert [one.absent_since is None for one in ledger.open_tickets()] == [False]
+    clock.advance(minutes=1)
+    reconcile_sessions(ledger, told(clock, AHEAD, control))
+    assert [one.state for one in ledger.open_tickets()] == ["sent"]
+    assert ledger.verify().agrees
+    clock.advance(minutes=10)
+    reconcile_sessions(ledger, told(clock, AHEAD, control))
+    assert ledger.open_tickets() == ()
+
+
+def test_a_leap_that_is_believed_settles_no_new_ledger(tmp_path: Path, clock: ManualClock):
+    """The first look was dated before the leap, the second after it, a minute later."""
+    ledger = open_ledger(tmp_path / "new.db", clock)
+    ledger.record_repositories(repositories(clock))
+    clock.advance(minutes=1)
+    ledger.record_repositories(replace(repositories(clock), date=clock.now() + AHEAD))
+    clock.advance(minutes=9, seconds=30)
+    ledger.record_listing(told(clock, AHEAD))
+    clock.advance(minutes=1)
+    ledger.record_listing(told(clock, AHEAD))
+    assert ledger.settles_at() == clock.now() + AHEAD + timedelta(minutes=10)
+    assert ledger.verify().agrees

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 
 from mcp_server import store
+from mcp_server.guard import tickets
 from mcp_server.guard.chain import append, moment, stamp
 
 # What a header, a slow answer and a drifting clock may be off by.
@@ -38,7 +39,10 @@ class Heard:
             elapsed: seconds of the clock that nobody sets.
         """
         latest = self._latest(tx, here, elapsed)
-        if latest is None or date <= latest or self._went_on(date, elapsed) >= CONFIRMED_AFTER:
+        confirmed = self._went_on(date, elapsed) >= CONFIRMED_AFTER
+        if latest is None or date <= latest or confirmed:
+            if latest is not None and date > latest:
+                _leap(tx, date, latest)
             self.ahead = None
             self._keep(tx, date, here, elapsed)
             return date
@@ -74,3 +78,19 @@ class Heard:
         if kept is None or date - kept >= _KEEP_EVERY:
             heard = {"heard_at": stamp(date), "heard_here_at": stamp(here)}
             tx.execute(sa.update(store.ledger).values(**heard))
+
+
+def _leap(tx: sa.Connection, date: datetime, latest: datetime) -> None:
+    """Forget since when anything is absent: time that nobody lived through proves nothing."""
+    tx.execute(sa.update(store.sessions).values(unseen_since=None))
+    tx.execute(
+        sa.update(store.tickets)
+        .where(store.tickets.c.state.in_(tickets.OPEN))
+        .values(absent_since=None)
+    )
+    tx.execute(
+        sa.update(store.ledger)
+        .where(store.ledger.c.ready_at.is_(None))
+        .values(first_listing_at=None)
+    )
+    append(tx, date, "leapt", None, {"from": stamp(latest)})

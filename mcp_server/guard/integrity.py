@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from mcp_server import store
 from mcp_server.errors import LedgerUnavailable
-from mcp_server.guard import chain, counted
+from mcp_server.guard import chain, counted, tickets
 from mcp_server.guard.chain import Entry
 from mcp_server.models import Verified, utc
 
@@ -139,6 +139,14 @@ def _unsettled(derived: _Derived, _entry: Entry, _data: Mapping[str, Any]) -> No
     derived.head |= {"first_listing_at": None, "ready_at": None}
 
 
+def _leapt(derived: _Derived, _entry: Entry, _data: Mapping[str, Any]) -> None:
+    for ticket in derived.tickets.values():
+        if ticket["state"] in tickets.OPEN:
+            ticket["absent_since"] = None
+    if derived.head["ready_at"] is None:
+        derived.head["first_listing_at"] = None
+
+
 def _alarm(derived: _Derived, _entry: Entry, data: Mapping[str, Any]) -> None:
     if data["what"] == counted.RIVAL:
         seen = derived.sessions[data["session"]]["created_at"]
@@ -210,6 +218,7 @@ _DERIVE: Mapping[str, Callable[[_Derived, Entry, Mapping[str, Any]], None]] = {
     "settling": _settling,
     "ready": _ready,
     "unsettled": _unsettled,
+    "leapt": _leapt,
     "alarm": _alarm,
     "held": _held,
     "sent": _sent,
