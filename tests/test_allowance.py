@@ -40,10 +40,8 @@ def test_no_schedule_starts_more_sessions_than_the_allowance(examples: int, numb
     assert set(tally.of) >= HAPPENED | REFUSED
 
 
-@pytest.mark.deep  # it plays a guard that settles before a repository, too: to be decided
 @pytest.mark.parametrize(
-    ("examples", "number"),
-    [(80, 1), (800, 2)],
+    ("examples", "number"), [(80, 1), pytest.param(800, 2, marks=pytest.mark.deep)]
 )
 def test_no_schedule_makes_more_repositories_than_the_limit(examples: int, number: int):
     """facts/safety.md 7, row 2: in the rolling day and in the UTC day."""

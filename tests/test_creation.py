@@ -13,6 +13,7 @@ def test_a_new_repository_is_private_begins_with_the_standard_and_is_made_once()
     """DESIGN.md section 6: one first commit; the same (name, task_key) is the same repository."""
 
     async def play(desk: Desk) -> None:
+        await desk.settle()
         given = {"name": "new-app", "description": "A new app", "task_key": "kone"}
         made = await desk.ask("github_create_private_repo", **given)
         repo = desk.world.github.repo(made["repo"])
@@ -43,6 +44,7 @@ def test_a_name_that_is_taken_is_refused(name: str, key: str) -> None:
     """Nothing that exists is ever written over; its branches change by pull request only."""
 
     async def play(desk: Desk) -> None:
+        await desk.settle()
         given = {"description": "A new app"}
         await desk.ask("github_create_private_repo", name="new-app", task_key="kone", **given)
         sent = list(desk.tap.mutations)
@@ -141,11 +143,24 @@ def test_repositories_have_a_limit_of_their_own() -> None:
     """Ten a day at an allowance of 100; two at 12."""
 
     async def play(desk: Desk) -> None:
+        await desk.settle()
         for n in range(2):
             await desk.ask(
                 "github_create_private_repo", name=f"new-app{n}", description="x", task_key="kone"
             )
         told = await desk.call("github_create_private_repo", name="new-app2", description="x")
         assert told.refusal == ("refused", "repositories")
+
+    at_desk(play)
+
+
+def test_a_new_ledger_makes_no_repository_before_it_has_settled() -> None:
+    """What an earlier one sent a moment ago may not be listed yet: DESIGN.md section 5."""
+
+    async def play(desk: Desk) -> None:
+        told = await desk.call("github_create_private_repo", **GIVEN)
+        assert told.refusal == ("refused", "settling")
+        await desk.settle()
+        assert (await desk.ask("github_create_private_repo", **GIVEN))["private"]
 
     at_desk(play)

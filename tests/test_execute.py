@@ -383,7 +383,7 @@ def test_a_repository_that_was_made_for_a_task_that_no_plan_names_gets_its_sessi
     tmp_path: Path,
 ) -> None:
     """One repository, one session; and it stands in the review list as any new one."""
-    runs = (replace(SHORT, until=timedelta(minutes=76)), Options(plan=plan_of(CARE)))
+    runs = (replace(SHORT, until=timedelta(minutes=86)), Options(plan=plan_of(CARE)))
     day = carry_out(tmp_path, NEW, runs=runs, empty_disks=True)
     assert day.nights.results[0].report.tasks[0].state == "running"
     assert day.ends == {"knew": "merged", "kcare": "merged"}
@@ -406,7 +406,7 @@ def test_what_was_begun_and_may_not_go_on_today_is_not_given_up(tmp_path: Path) 
             paused[0].pause("by hand")
         return None
 
-    runs = (replace(SHORT, until=timedelta(minutes=76)), replace(SHORT, plan=plan_of()))
+    runs = (replace(SHORT, until=timedelta(minutes=86)), replace(SHORT, plan=plan_of()))
     day = carry_out(tmp_path, NEW, runs=runs, empty_disks=True, fault=strike)
     assert day.ends == {"knew": "running"}
     assert day.result.report.run.exit == 6

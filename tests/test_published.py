@@ -10,7 +10,7 @@ import pytest
 from mcp_server.clients import github
 from mcp_server.guard.evidence import Outcome
 from mcp_server.guard.reconcile import reconcile_repositories
-from tests.guard_cases import START, ManualClock, alarms, open_ledger, repositories, send
+from tests.guard_cases import ManualClock, alarms, repositories, send, settled_ledger
 
 UNKNOWN = Outcome(state="unknown", evidence="the answer was lost")
 
@@ -34,7 +34,7 @@ def test_a_create_answered_without_private_stops_everything(
 ):
     """Even when the reading back fails: what the create itself said is in the ledger."""
     clock = ManualClock()
-    ledger = open_ledger(tmp_path / "state.db", clock)
+    ledger = settled_ledger(tmp_path / "state.db", clock)
     prepared = github.create_repository("new", "x")
     ticket = ledger.hold_repository(
         prepared, key="k", repo="owner/new", listing=repositories(clock)
@@ -50,7 +50,7 @@ def test_a_create_answered_without_private_stops_everything(
 def test_a_lost_create_that_is_found_public_stops_everything(tmp_path: Path, private: bool):
     """The listing is then the first to say how it was made."""
     clock = ManualClock()
-    ledger = open_ledger(tmp_path / "state.db", clock)
+    ledger = settled_ledger(tmp_path / "state.db", clock)
     prepared = github.create_repository("new", "x")
     ticket = ledger.hold_repository(
         prepared, key="k", repo="owner/new", listing=repositories(clock)
@@ -58,7 +58,7 @@ def test_a_lost_create_that_is_found_public_stops_everything(tmp_path: Path, pri
     send(ledger, ticket)
     ledger.record_outcome(ticket.id, UNKNOWN)
     clock.advance(seconds=5)
-    seen = repositories(clock, new=START + timedelta(seconds=1))
+    seen = repositories(clock, new=clock.now() - timedelta(seconds=4))
     reconcile_repositories(ledger, seen if private else replace(seen, private=frozenset()))
     found = ledger.find("create_repository", "k")
     assert found is not None

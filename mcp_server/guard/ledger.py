@@ -133,6 +133,7 @@ class Ledger:
             self._believe(tx, listing)
         with self._transaction() as tx:
             self._refuse_while_closed(tx)
+            settling.refuse_unsettled(tx, listing.date)
             counted.record_repositories(tx, listing)
             budget.check_repository(self.limits, self._usage(tx, listing.date))
             return self._hold(tx, prepared, key, lane="create", repo=repo)
