@@ -10,7 +10,16 @@ from typing import Any, Literal
 
 import httpx2
 
-from mcp_server.clients.wire import Answer, Timestamp, Wire, get_json, read, rows, send
+from mcp_server.clients.wire import (
+    Answer,
+    Timestamp,
+    Wire,
+    get_json,
+    github_write,
+    read,
+    rows,
+    send,
+)
 from mcp_server.clock import Clock
 from mcp_server.errors import NotFound, Unreadable
 from mcp_server.guard import bodies
@@ -316,42 +325,40 @@ def pull_request(repo: str, raw: object) -> PullRequest:
 def create_repository(name: str, description: str) -> Prepared:
     """Build the creation of a private repository with a first commit."""
     body = bodies.CreateRepository(name=name, description=description)
-    return _build("create_repository", "POST", "/user/repos", body)
+    return github_write("create_repository", "POST", "/user/repos", body)
 
 
 def create_tree(repo: str, base_tree: str, files: Sequence[tuple[str, str]]) -> Prepared:
     """Build a tree of text files, `(path, content)`, on top of `base_tree`."""
     tree = (bodies.TreeFile(path=path, content=content) for path, content in files)
     body = bodies.CreateTree(base_tree=base_tree, tree=[*tree])
-    return _build("create_tree", "POST", f"/repos/{repo}/git/trees", body)
+    return github_write("create_tree", "POST", f"/repos/{repo}/git/trees", body)
 
 
 def create_commit(repo: str, *, message: str, tree: str, parent: str) -> Prepared:
     """Build a commit on `parent`."""
     body = bodies.CreateCommit(message=message, tree=tree, parents=[parent])
-    return _build("create_commit", "POST", f"/repos/{repo}/git/commits", body)
+    return github_write("create_commit", "POST", f"/repos/{repo}/git/commits", body)
 
 
 def move_branch(repo: str, branch: str, sha: str) -> Prepared:
     """Build the fast-forward of a branch."""
     path = f"/repos/{repo}/git/refs/heads/{branch}"
-    return _build("move_branch", "PATCH", path, bodies.MoveBranch(sha=sha))
+    return github_write("move_branch", "PATCH", path, bodies.MoveBranch(sha=sha))
 
 
 def merge_pull(repo: str, number: int, head_sha: str) -> Prepared:
     """Build a squash merge of exactly `head_sha`."""
     path = f"/repos/{repo}/pulls/{number}/merge"
-    return _build("merge_pull", "PUT", path, bodies.MergePull(sha=head_sha))
+    return github_write("merge_pull", "PUT", path, bodies.MergePull(sha=head_sha))
 
 
 def update_branch(repo: str, number: int, head_sha: str) -> Prepared:
     """Build the merge of the base into a pull request's branch."""
     path = f"/repos/{repo}/pulls/{number}/update-branch"
-    return _build("update_branch", "PUT", path, bodies.UpdateBranch(expected_head_sha=head_sha))
-
-
-def _build(kind: str, method: str, path: str, body: bodies.Body) -> Prepared:
-    return Prepared(service="github", kind=kind, method=method, path=path, body=body)
+    return github_write(
+        "update_branch", "PUT", path, bodies.UpdateBranch(expected_head_sha=head_sha)
+    )
 
 
 def _changed_file(raw: object) -> ChangedFile:

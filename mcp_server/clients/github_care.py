@@ -9,7 +9,7 @@ from typing import TypeVar
 
 import httpx2
 
-from mcp_server.clients.wire import Wire, get_json, read, rows
+from mcp_server.clients.wire import Wire, get_json, github_write, read, rows
 from mcp_server.errors import Unreadable
 from mcp_server.guard import bodies
 from mcp_server.guard.request import Prepared
@@ -99,32 +99,28 @@ class CareClient:
 def set_description(repo: str, description: str) -> Prepared:
     """Build the change of a repository's description, and of nothing else."""
     body = bodies.SetDescription(description=description)
-    return _build("set_description", "PATCH", f"/repos/{repo}", body)
+    return github_write("set_description", "PATCH", f"/repos/{repo}", body)
 
 
 def set_topics(repo: str, topics: Sequence[str]) -> Prepared:
     """Build the replacement of a repository's topics."""
     body = bodies.SetTopics(names=list(topics))
-    return _build("set_topics", "PUT", f"/repos/{repo}/topics", body)
+    return github_write("set_topics", "PUT", f"/repos/{repo}/topics", body)
 
 
 def comment_pull(repo: str, number: int, text: str) -> Prepared:
     """Build a comment on a pull request; GitHub files it under the issue of that number."""
     path = f"/repos/{repo}/issues/{number}/comments"
-    return _build("comment_pull", "POST", path, bodies.CommentPull(body=text))
+    return github_write("comment_pull", "POST", path, bodies.CommentPull(body=text))
 
 
 def open_report(repo: str, title: str, text: str) -> Prepared:
     """Build the report issue; `text` begins with its marker."""
     body = bodies.Report(title=title, body=text)
-    return _build("open_report", "POST", f"/repos/{repo}/issues", body)
+    return github_write("open_report", "POST", f"/repos/{repo}/issues", body)
 
 
 def update_report(repo: str, number: int, title: str, text: str) -> Prepared:
     """Build the change of the report issue's words; `text` begins with its marker."""
     body = bodies.Report(title=title, body=text)
-    return _build("update_report", "PATCH", f"/repos/{repo}/issues/{number}", body)
-
-
-def _build(kind: str, method: str, path: str, body: bodies.Body) -> Prepared:
-    return Prepared(service="github", kind=kind, method=method, path=path, body=body)
+    return github_write("update_report", "PATCH", f"/repos/{repo}/issues/{number}", body)

@@ -10,7 +10,7 @@ from typing import Literal
 
 import httpx2
 
-from mcp_server.clients.wire import Wire, get_json, read
+from mcp_server.clients.wire import Wire, get_json, github_write, read
 from mcp_server.errors import Unreadable
 from mcp_server.guard import bodies
 from mcp_server.guard.request import Prepared
@@ -72,19 +72,19 @@ class TreesClient:
 def create_tree(repo: str, base_tree: str, changes: Sequence[Change]) -> Prepared:
     """Build a tree on top of `base_tree`: texts, blobs that are there already, files that go."""
     body = bodies.CreateTree(base_tree=base_tree, tree=[_entry(change) for change in changes])
-    return _build("create_tree", f"/repos/{repo}/git/trees", body)
+    return github_write("create_tree", "POST", f"/repos/{repo}/git/trees", body)
 
 
 def create_branch(repo: str, branch: str, sha: str) -> Prepared:
     """Build a new branch at a commit; GitHub refuses one that is there."""
     body = bodies.CreateBranch(ref=f"refs/heads/{branch}", sha=sha)
-    return _build("create_branch", f"/repos/{repo}/git/refs", body)
+    return github_write("create_branch", "POST", f"/repos/{repo}/git/refs", body)
 
 
 def open_pull(repo: str, *, title: str, head: str, base: str, body: str) -> Prepared:
     """Build a pull request between two branches of one repository; `body` begins with a marker."""
     opened = bodies.OpenPull(title=title, head=head, base=base, body=body)
-    return _build("open_pull", f"/repos/{repo}/pulls", opened)
+    return github_write("open_pull", "POST", f"/repos/{repo}/pulls", opened)
 
 
 def _entry(change: Change) -> bodies.TreeFile | bodies.TreeBlob | bodies.TreeGone:
@@ -93,7 +93,3 @@ def _entry(change: Change) -> bodies.TreeFile | bodies.TreeBlob | bodies.TreeGon
     if change.sha is not None:
         return bodies.TreeBlob(path=change.path, mode=change.mode, sha=change.sha)
     return bodies.TreeGone(path=change.path, mode=change.mode, sha=None)
-
-
-def _build(kind: str, path: str, body: bodies.Body) -> Prepared:
-    return Prepared(service="github", kind=kind, method="POST", path=path, body=body)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import httpx2
 
 from mcp_server.clients.github_actions import WorkflowRun, read_runs
-from mcp_server.clients.wire import Wire, get_json, read
+from mcp_server.clients.wire import Wire, get_json, github_write, read
 from mcp_server.errors import Unreadable
 from mcp_server.guard import bodies
 from mcp_server.guard.request import Prepared
@@ -93,13 +93,8 @@ class WorkflowsClient:
 
 def disable_workflow(repo: str, workflow_id: int) -> Prepared:
     """Build the switching off of one workflow; its file stays, a person can switch it on again."""
-    return Prepared(
-        service="github",
-        kind="disable_workflow",
-        method="PUT",
-        path=f"/repos/{repo}/actions/workflows/{workflow_id}/disable",
-        body=bodies.Absent(),
-    )
+    path = f"/repos/{repo}/actions/workflows/{workflow_id}/disable"
+    return github_write("disable_workflow", "PUT", path, bodies.Absent())
 
 
 def schedules(text: str) -> tuple[str, ...]:

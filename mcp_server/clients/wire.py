@@ -13,6 +13,7 @@ import httpx2
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
 from mcp_server.errors import BadArgument, NotFound, Refused, SettingsError, Unavailable, Unreadable
+from mcp_server.guard import bodies
 from mcp_server.guard.request import Prepared
 from mcp_server.models import utc
 
@@ -72,6 +73,11 @@ async def send_once(
         headers={"content-type": "application/json"},
         extensions={"ticket": ticket},
     )
+
+
+def github_write(kind: str, method: str, path: str, body: bodies.Body) -> Prepared:
+    """Build a mutation of GitHub's; `path` is below the API's root."""
+    return Prepared(service="github", kind=kind, method=method, path=path, body=body)
 
 
 def rows(answer: Answer) -> Sequence[object]:

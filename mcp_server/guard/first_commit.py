@@ -26,13 +26,7 @@ def adopt(tx: sa.Connection, now: datetime, *, repo: str, key: str, head: str) -
 
 def refuse_existing_work(tx: sa.Connection, prepared: Prepared) -> None:
     """Raise `Refused` unless this step belongs to a first commit that may be made here."""
-    table = store.tickets.c
-    made = tickets.select(
-        tx,
-        table.kind == "create_repository",
-        table.state == "spent",
-        table.repo == prepared.repo,
-    )
+    made = tickets.spent(tx, "create_repository", prepared.repo)
     if not made and not _is_adopted_step(tx, prepared):
         raise Refused(
             f"{prepared.repo} was not made here: its branches change by pull request only",
@@ -50,7 +44,7 @@ def _is_adopted_step(tx: sa.Connection, prepared: Prepared) -> bool:
     if isinstance(body, bodies.CreateCommit):
         return set(body.parents) <= heads
     if isinstance(body, bodies.MoveBranch):
-        return bool(heads) and body.sha in _commits(tx, prepared.repo or "")
+        return bool(heads) and body.sha in tickets.made(tx, "create_commit", prepared.repo)
     return bool(heads)
 
 
@@ -60,9 +54,3 @@ def _adopted_heads(tx: sa.Connection, repo: str) -> frozenset[str]:
     texts = tx.execute(sa.select(table.data).where(table.kind == "repository_adopted")).scalars()
     adopted = [json.loads(text) for text in texts]
     return frozenset(str(data["head"]) for data in adopted if data["repo"] == repo)
-
-
-def _commits(tx: sa.Connection, repo: str) -> frozenset[object]:
-    table = store.tickets.c
-    spent = (table.kind == "create_commit", table.state == "spent", table.repo == repo)
-    return frozenset(ticket.result.get("sha") for ticket in tickets.select(tx, *spent))

@@ -110,6 +110,7 @@ class Ledger:
         tag = prepared.marker()
         key = tickets.session_key(tag)
         with self._transaction() as tx:
+            # Of its own, as the alarm of a Date that runs ahead must outlive a refusal.
             self._believe(tx, listing)
         with self._transaction() as tx:
             self._refuse_while_closed(tx)
@@ -285,6 +286,15 @@ class Ledger:
             return tx.execute(
                 sa.select(table.repo).where(table.id == session_id)
             ).scalar_one_or_none()
+
+    def messages_to(self, session_id: str) -> frozenset[str]:
+        """Return the digests of the messages sent to a session, whatever became of them."""
+        table = store.tickets.c
+        sent = sa.select(table.digest).where(
+            table.kind == "send_message", table.target == session_id, table.sent_at.is_not(None)
+        )
+        with self._transaction() as tx:
+            return frozenset(tx.execute(sent).scalars())
 
     def head(self) -> tuple[int, str, str | None]:
         """Return the number of events, the head's hash, and the reason of a pause."""

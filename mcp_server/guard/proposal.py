@@ -6,7 +6,6 @@ request from that branch: each step only on the one before. Runs inside the ledg
 
 import sqlalchemy as sa
 
-from mcp_server import store
 from mcp_server.errors import Refused
 from mcp_server.guard import bodies, paths, tickets
 from mcp_server.guard.request import Prepared
@@ -29,7 +28,7 @@ def is_step(tx: sa.Connection, prepared: Prepared) -> bool:
     if isinstance(body, bodies.CreateTree):
         return all(paths.why_not(entry.path) is None for entry in body.tree)
     if isinstance(body, bodies.CreateCommit):
-        return body.tree in _made(tx, prepared, "create_tree")
+        return body.tree in tickets.made(tx, "create_tree", prepared.repo)
     return False
 
 
@@ -41,28 +40,17 @@ def refuse_foreign(tx: sa.Connection, prepared: Prepared) -> None:
     """
     body = prepared.body
     if isinstance(body, bodies.CreateTree):
-        begun = _spent(tx, prepared, "move_branch")
+        begun = tickets.spent(tx, "move_branch", prepared.repo)
         if begun and not is_step(tx, prepared):
             raise _refusal(prepared, "a tree with a protected path, after the first commit")
     elif isinstance(body, bodies.CreateBranch):
-        if body.sha not in _made(tx, prepared, "create_commit"):
+        if body.sha not in tickets.made(tx, "create_commit", prepared.repo):
             raise _refusal(prepared, f"a branch at {body.sha}, which was not made here")
     elif isinstance(body, bodies.OpenPull):
-        ours = {ticket.target for ticket in _spent(tx, prepared, "create_branch")}
+        ours = {ticket.target for ticket in tickets.spent(tx, "create_branch", prepared.repo)}
         if prepared.target not in ours or body.head == body.base:
             raise _refusal(prepared, f"a pull request from {body.head!r}, no branch made here")
 
 
 def _refusal(prepared: Prepared, what: str) -> Refused:
     return Refused(f"{prepared.repo}: {what}, never leaves", limit=LIMIT)
-
-
-def _made(tx: sa.Connection, prepared: Prepared, kind: str) -> frozenset[object]:
-    return frozenset(ticket.result.get("sha") for ticket in _spent(tx, prepared, kind))
-
-
-def _spent(tx: sa.Connection, prepared: Prepared, kind: str) -> tuple[tickets.Ticket, ...]:
-    table = store.tickets.c
-    return tickets.select(
-        tx, table.kind == kind, table.state == "spent", table.repo == prepared.repo
-    )

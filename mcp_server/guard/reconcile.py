@@ -15,8 +15,6 @@ from mcp_server.models import Session
 APART = timedelta(minutes=10)
 # A service's clock may run behind ours by this much when its times are laid beside our own.
 SKEW = timedelta(minutes=5)
-# The longest that lies between a send and its answer (`transport.SEND_TIMEOUT_SECONDS`).
-SEND_TAKES = timedelta(minutes=1)
 
 
 def reconcile_sessions(ledger: Ledger, listing: Listing) -> tuple[str, ...]:

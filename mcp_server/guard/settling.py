@@ -1,4 +1,4 @@
-"""A new ledger looks twice before its first session or repository: it cannot know what went before it.
+"""A new ledger looks twice before it starts or makes anything: what was before shows late.
 
 An earlier one may have sent a moment ago what Jules does not show yet (DESIGN.md section 5). All
 functions run inside the ledger's transaction.

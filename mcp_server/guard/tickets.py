@@ -60,6 +60,17 @@ def session_key(marker: Marker) -> str:
     return f"{marker.task_key}.a{marker.attempt}"
 
 
+def spent(tx: sa.Connection, kind: str, repo: str | None) -> tuple[Ticket, ...]:
+    """Return the tickets of a kind that did something to a repository, oldest first."""
+    table = store.tickets.c
+    return select(tx, table.kind == kind, table.state == "spent", table.repo == repo)
+
+
+def made(tx: sa.Connection, kind: str, repo: str | None) -> frozenset[object]:
+    """Return the SHAs of the trees or commits that tickets of ours made in a repository."""
+    return frozenset(ticket.result.get("sha") for ticket in spent(tx, kind, repo))
+
+
 def select(tx: sa.Connection, *where: sa.ColumnElement[bool]) -> tuple[Ticket, ...]:
     """Return the tickets that fit, oldest first."""
     rows = tx.execute(

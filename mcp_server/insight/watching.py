@@ -248,10 +248,9 @@ def _failed(case: _Case) -> Watched:
 def _completed(case: _Case) -> Watched:
     session = case.session
     if case.signs.came_back:
-        again = _revived(case, f"completed, and wrote again at {_clock(case.heard_at)}")
         return Watched(
             health="revived",
-            evidence=again.evidence,
+            evidence=f"completed, and wrote again at {_clock(case.heard_at)}",
             next_step="github_get_pull judges it anew: its head may have moved"
             if session.pull
             else "jules_list_activities shows what it did",

@@ -172,7 +172,7 @@ def _sentence(found: Budget) -> str:
     if found.ceiling is not None:
         text += f"; Jules refused a start at {found.ceiling}: budget_resume forgets that"
     if found.settles_at is not None:
-        text += f"; a new ledger: no session before {found.settles_at:%H:%M} UTC"
+        text += f"; a new ledger: no session or repository before {found.settles_at:%H:%M} UTC"
     if found.paused:
         text += f"; PAUSED: {found.paused}"
     if found.unknown:

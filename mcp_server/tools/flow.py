@@ -21,16 +21,12 @@ _NO_WORDS = frozenset(
 )
 # What these tell, everybody can read on the sites they name.
 _PUBLIC = frozenset({"trends_discover", "trends_sources"})
-# How far back our own messages are known, in events: about a week's.
-_EVENTS_BACK = 20_000
-_EVENTS_A_READ = 2_000
 
 
 def keeping_apart(
     services: Services, tool: Callable[P, Awaitable[CallToolResult]], *, sends: bool
 ) -> Callable[P, Awaitable[CallToolResult]]:
     """Wrap a tool: remember whose words it tells; one that `sends` takes no other's words."""
-    ours = _OurMessages(services.ledger)
     public = tool.__name__ in _PUBLIC
 
     @functools.wraps(tool)
@@ -47,7 +43,7 @@ def keeping_apart(
         told: object = result.structured_content
         session_id = _session(kwargs)
         if session_id is not None:
-            told = ours.left_out(told, session_id)
+            told = _without_ours(services.ledger, told, session_id)
         services.origins.heard(told, place, asked=words, public=public)
         return result
 
@@ -77,39 +73,24 @@ def _session(given: Mapping[str, object]) -> str | None:
         return None
 
 
-class _OurMessages:
-    """What this ledger has sent to sessions; shown in a session, it is not the session's word."""
+def _without_ours(ledger: Ledger, told: object, session_id: str) -> object:
+    """Return a JSON value without our own messages: shown in a session, they are not its word."""
+    sent: frozenset[str] | None = None
 
-    def __init__(self, ledger: Ledger) -> None:
-        self._ledger = ledger
-        self._after: int | None = None
-        self._digests: set[str] = set()
-
-    def left_out(self, told: object, session_id: str) -> object:
-        """Return a JSON value without the activities that are messages of ours."""
-        if isinstance(told, list):
-            return [self.left_out(one, session_id) for one in cast("list[object]", told)]
-        if not isinstance(told, dict):
-            return told
-        items = cast("dict[str, object]", told)
+    def without(one: object) -> object:
+        nonlocal sent
+        if isinstance(one, list):
+            return [without(item) for item in cast("list[object]", one)]
+        if not isinstance(one, dict):
+            return one
+        items = cast("dict[str, object]", one)
         text = items.get("text")
-        message = items.get("kind") == "userMessaged" and isinstance(text, str)
-        if message and self._wrote(session_id, str(text)):
-            return None
-        return {name: self.left_out(one, session_id) for name, one in items.items()}
+        if items.get("kind") == "userMessaged" and isinstance(text, str) and text:
+            sent = ledger.messages_to(session_id) if sent is None else sent
+            # What a template makes ends with a line's end, which Jules may leave out.
+            forms = (text, f"{text.rstrip()}\n")
+            if any(jules_api.send_message(session_id, form).digest in sent for form in forms):
+                return None
+        return {name: without(item) for name, item in items.items()}
 
-    def _wrote(self, session_id: str, text: str) -> bool:
-        self._read_on()
-        # What a template makes ends with a line's end, which Jules may leave out.
-        forms = {text, f"{text.rstrip()}\n"} if text else set[str]()
-        return any(jules_api.send_message(session_id, one).digest in self._digests for one in forms)
-
-    def _read_on(self) -> None:
-        after = self._after
-        if after is None:
-            after = max(0, self._ledger.head()[0] - _EVENTS_BACK)
-        while page := self._ledger.events(after=after, limit=_EVENTS_A_READ):
-            after = page[-1].seq
-            sent = [event.data.get("digest") for event in page if event.kind == "sent"]
-            self._digests.update(str(digest) for digest in sent)
-        self._after = after
+    return without(told)

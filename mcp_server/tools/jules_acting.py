@@ -12,15 +12,13 @@ from mcp_server.clients import jules_names
 from mcp_server.errors import BadArgument, NotFound, Refused
 from mcp_server.guard.request import Prepared
 from mcp_server.models import Acted, Session
-from mcp_server.perform import MOST_TRIES, Done, perform, settle_done
+from mcp_server.perform import Done, new_purpose, perform, settle_done
 from mcp_server.services import Services
 from mcp_server.tools.jules_arguments import SessionId, Template, Variables
 from mcp_server.tools.jules_starting import rendered
 from mcp_server.tools.result import answer
 
 AT_REST = frozenset({"COMPLETED", "FAILED", "PAUSED"})
-# How often one thing may be done, undone and done again.
-MOST_ROUNDS = 9
 # Jules says where its pull request is: only an address that names one on GitHub is looked up.
 _PULL = re.compile(
     r"https://github\.com/([A-Za-z0-9-]+/(?!\.{1,2}/)[A-Za-z0-9._-]+)/pull/([0-9]{1,9})/?"
@@ -92,7 +90,7 @@ class JulesActing:
         """
         session = await self._ours_or_all(session_id)
         if session.archived:
-            settle_done(self._services, "archive_session", self._open(session.id, "archive"))
+            self._settle("archive_session", session.id)
             return _acted(session.id, "archived", Done(result={}, already=True))
         await self._refuse_unfinished(session)
         return await self._put(api.archive_session(session.id), session.id, archived=True)
@@ -107,7 +105,7 @@ class JulesActing:
         """
         session = await self._ours_or_all(session_id)
         if not session.archived:
-            settle_done(self._services, "unarchive_session", self._open(session.id, "unarchive"))
+            self._settle("unarchive_session", session.id)
             return _acted(session.id, "unarchived", Done(result={}, already=True))
         return await self._put(api.unarchive_session(session.id), session.id, archived=False)
 
@@ -162,23 +160,14 @@ class JulesActing:
         done = await perform(
             self._services,
             prepared,
-            purpose=self._open(session_id, what),
+            purpose=new_purpose(self._services, f"{what}_session", session_id),
             happened=happened,
         )
         return _acted(session_id, f"{what}d", done)
 
-    def _open(self, session_id: str, what: str) -> str:
-        """Return the purpose of the round that is on: what was done before has been undone."""
-        kind = f"{what}_session"
-        for number in range(MOST_ROUNDS):
-            purpose = f"{session_id}.{number}" if number else session_id
-            tickets = [
-                self._services.ledger.find(kind, f"{purpose}#{nth}")
-                for nth in range(1, MOST_TRIES + 1)
-            ]
-            if not any(one is not None and one.state == "spent" for one in tickets):
-                return purpose
-        raise Refused(f"session {session_id} was {what}d {MOST_ROUNDS} times", limit="tries")
+    def _settle(self, kind: str, session_id: str) -> None:
+        """End the open ticket of a round that is seen to be done."""
+        settle_done(self._services, kind, new_purpose(self._services, kind, session_id))
 
     async def _refuse_unfinished(self, session: Session) -> None:
         """Refuse a session that still works, or whose pull request would be left to nobody."""
