@@ -178,14 +178,12 @@ class Answer:
 
 
 @dataclass(kw_only=True)
-class Desk:
-    """Somebody at a chat: a client of the server, and the world behind it."""
+class Caller:
+    """A client of the server, which asks one tool at a time."""
 
-    world: World
     clock: LoopClock
     services: Services
     client: Client
-    tap: Tap
 
     async def call(self, tool: str, **arguments: object) -> Answer:
         """Call a tool, whatever it answers."""
@@ -198,6 +196,14 @@ class Desk:
         answer = await self.call(tool, **arguments)
         assert not answer.is_error, answer.text
         return answer.content
+
+
+@dataclass(kw_only=True)
+class Desk(Caller):
+    """Somebody at a chat, and the world behind it."""
+
+    world: World
+    tap: Tap
 
     async def wait(self, *, minutes: float = 0, seconds: float = 0) -> None:
         """Let the world's time pass."""

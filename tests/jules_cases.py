@@ -9,22 +9,20 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 import httpx2
 from mcp.client import Client
 from pydantic import SecretStr
 
-from agent.tools import text_of
 from agent.wiring import SANDBOX_GITHUB_TOKEN, SANDBOX_JULES_KEY
 from mcp_server import services, store
 from mcp_server.clients.jules import JulesClient
 from mcp_server.clock import LoopClock
 from mcp_server.sandbox.loop import run_virtual
 from mcp_server.server import build_server
-from mcp_server.services import Services
 from mcp_server.settings import Settings
-from tests.agent_cases import Answer
+from tests.agent_cases import Caller
 
 T = TypeVar("T")
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
@@ -173,26 +171,11 @@ def client_of(fake: httpx2.AsyncBaseTransport, clock: LoopClock | None = None) -
     return JulesClient(http, base=BASE, clock=clock or LoopClock(NOW), marker_keys=(b"key",))
 
 
-@dataclass(frozen=True)
-class Chat:
+@dataclass(kw_only=True)
+class Chat(Caller):
     """A client of the whole server over a fake account."""
 
     fake: FakeJules
-    clock: LoopClock
-    services: Services
-    client: Client
-
-    async def call(self, tool: str, **arguments: object) -> Answer:
-        """Call a tool, whatever it answers."""
-        result = await self.client.call_tool(tool, arguments)
-        content = cast("dict[str, Any]", result.structured_content or {})
-        return Answer(text_of(result), content, result.is_error)
-
-    async def ask(self, tool: str, **arguments: object) -> dict[str, Any]:
-        """Call a tool that must succeed; return its structured content."""
-        answer = await self.call(tool, **arguments)
-        assert not answer.is_error, answer.text
-        return answer.content
 
     async def wait(self, **span: float) -> None:
         """Let time pass."""
@@ -219,7 +202,7 @@ def at_fake(fake: FakeJules, play: Callable[[Chat], Awaitable[T]]) -> T:
                 new_id=lambda: hashlib.sha256(b"fake").hexdigest()[:8],
             )
             async with Client(build_server(parts)) as client:
-                told = await play(Chat(fake, clock, parts, client))
+                told = await play(Chat(fake=fake, clock=clock, services=parts, client=client))
             engine.dispose()
             return told
 

@@ -37,16 +37,6 @@ from tests.guard_cases import (
 MESSAGE = jules.send_message("s1", "go on")
 
 
-@pytest.fixture
-def clock() -> ManualClock:
-    return ManualClock()
-
-
-@pytest.fixture
-def ledger(tmp_path: Path, clock: ManualClock) -> Ledger:
-    return settled_ledger(tmp_path / "state.db", clock)
-
-
 LIMITS = Limits(
     sessions=10,
     concurrent=6,

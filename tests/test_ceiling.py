@@ -17,16 +17,6 @@ from tests.guard_cases import ManualClock, listing, send, session, settled_ledge
 QUOTA_REFUSAL = Outcome(state="released", evidence=evidence.QUOTA)
 
 
-@pytest.fixture
-def clock() -> ManualClock:
-    return ManualClock()
-
-
-@pytest.fixture
-def ledger(tmp_path: Path, clock: ManualClock) -> Ledger:
-    return settled_ledger(tmp_path / "state.db", clock)
-
-
 def refused_by_jules(ledger: Ledger, clock: ManualClock, *shown: Session) -> None:
     """Let Jules refuse a start as beyond its quota, after a listing that shows these."""
     ledger.record_listing(listing(clock, *shown))
@@ -62,7 +52,7 @@ def test_a_unit_that_leaves_the_window_may_be_used_again(
 ):
     clock.advance(hours=4, minutes=6)
     ledger.record_listing(listing(clock, *at_the_ceiling))
-    ledger.hold_session(start(), listing(clock))
+    assert ledger.hold_session(start(), listing(clock)).state == "held"
 
 
 def test_a_session_that_ends_lets_one_more_be_tried(

@@ -159,7 +159,8 @@ def test_the_name_of_an_old_session_is_no_quotation():
         await desk.ask("jules_list_sessions", state="COMPLETED", max_age=0)
         await desk.ask("jules_send_message", session_id=one.id, message="Go on, please")
         await desk.wait(minutes=30)
-        await desk.ask("jules_archive_session", session_id=one.id)
+        done = await desk.ask("jules_archive_session", session_id=one.id)
+        assert (done["done"], one.archived) == ("archived", True)
 
     at_spoilt_desk(play)
 
@@ -171,7 +172,8 @@ def test_the_key_of_a_task_is_no_quotation():
         await desk.start("k0123456789ab", REPO)
         async with restarted(desk) as later:
             await later.ask("jules_list_sessions", max_age=0)
-            await later.start("k0123456789ab", OTHER_REPO, attempt=2)
+            begun = await later.start("k0123456789ab", OTHER_REPO, attempt=2)
+            assert begun["dry_run"] is False
 
     at_spoilt_desk(play)
 

@@ -33,11 +33,6 @@ AHEAD = timedelta(hours=25)
 
 
 @pytest.fixture
-def clock() -> ManualClock:
-    return ManualClock()
-
-
-@pytest.fixture
 def full(tmp_path: Path, clock: ManualClock) -> Ledger:
     """A ledger whose two units are used and whose one repository is made."""
     limits = Limits(sessions=2, repair_reserve=0, repository_share=1.0, repositories=1)
@@ -85,7 +80,7 @@ def test_a_date_that_goes_on_evenly_for_ten_minutes_is_believed(clock: ManualClo
     with pytest.raises(Refused, match="sessions: 2 of 2"):
         full.hold_session(start("more"), told(clock, AHEAD))
     clock.advance(minutes=2)
-    full.hold_session(start("more"), told(clock, AHEAD))
+    assert full.hold_session(start("more"), told(clock, AHEAD)).state == "held"
 
 
 def test_a_date_that_jumps_about_is_never_believed(clock: ManualClock, full: Ledger):
@@ -102,8 +97,8 @@ def test_time_that_really_passed_frees_what_it_should(
     """A day later, in this process or in a new one, by the local clock."""
     clock.advance(days=1, minutes=6)
     other = open_ledger(tmp_path / "state.db", clock, limits=full.limits)
-    other.hold_session(start("more"), listing(clock))
-    full.hold_session(start("another"), listing(clock))
+    assert other.hold_session(start("more"), listing(clock)).state == "held"
+    assert full.hold_session(start("another"), listing(clock)).state == "held"
 
 
 def test_a_local_clock_that_was_set_back_holds_nothing_up(clock: ManualClock, full: Ledger):
@@ -112,7 +107,7 @@ def test_a_local_clock_that_was_set_back_holds_nothing_up(clock: ManualClock, fu
     clock.set_wall(truth - timedelta(days=2))
     clock.advance(days=1, minutes=6)
     there = replace(listing(clock), date=truth + timedelta(days=1, minutes=6))
-    full.hold_session(start("more"), there)
+    assert full.hold_session(start("more"), there).state == "held"
 
 
 @pytest.mark.parametrize("ahead", [timedelta(minutes=11), AHEAD])

@@ -44,16 +44,6 @@ SPENT = Outcome(state="spent", evidence="HTTP 200")
 MESSAGE = jules.send_message("s1", "go on")
 
 
-@pytest.fixture
-def clock() -> ManualClock:
-    return ManualClock()
-
-
-@pytest.fixture
-def ledger(tmp_path: Path, clock: ManualClock) -> Ledger:
-    return settled_ledger(tmp_path / "state.db", clock)
-
-
 def bring(ledger: Ledger, clock: ManualClock, state: str) -> Ticket:
     """Return a message's ticket brought to `state` the way it comes there."""
     ticket = ledger.hold(MESSAGE, key="k1")

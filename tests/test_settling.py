@@ -14,20 +14,9 @@ from tests.guard_cases import (
     listing,
     open_ledger,
     session,
-    settled_ledger,
     start,
     title,
 )
-
-
-@pytest.fixture
-def clock() -> ManualClock:
-    return ManualClock()
-
-
-@pytest.fixture
-def ledger(tmp_path: Path, clock: ManualClock) -> Ledger:
-    return settled_ledger(tmp_path / "state.db", clock)
 
 
 def test_a_new_ledger_settles_for_ten_minutes_before_its_first_session(

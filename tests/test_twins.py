@@ -30,16 +30,6 @@ from tests.guard_cases import (
 )
 
 
-@pytest.fixture
-def clock() -> ManualClock:
-    return ManualClock()
-
-
-@pytest.fixture
-def ledger(tmp_path: Path, clock: ManualClock) -> Ledger:
-    return settled_ledger(tmp_path / "state.db", clock)
-
-
 def test_a_session_with_a_copied_marker_is_nobody_of_ours():
     """It counts, is told, and is neither steered nor merged; the one that we started still is."""
 
@@ -191,7 +181,7 @@ def test_a_refusal_of_the_first_start_of_all_is_no_quota(ledger: Ledger, clock: 
     ticket = ledger.hold_session(start(), listing(clock))
     send(ledger, ticket)
     ledger.record_outcome(ticket.id, Outcome(state="released", evidence=QUOTA))
-    ledger.hold_session(start("task2"), listing(clock))
+    assert ledger.hold_session(start("task2"), listing(clock)).state == "held"
 
 
 def test_a_strangers_ledger_whose_marker_cannot_be_read_is_a_rival(
@@ -217,4 +207,4 @@ def test_a_time_that_is_none_closes_the_ledger(ledger: Ledger, clock: ManualCloc
 def test_a_listing_may_still_be_dated_before_the_last(ledger: Ledger, clock: ManualClock):
     """Two servers of Jules differ by seconds: an earlier date frees nothing and harms nothing."""
     before = replace(listing(clock), date=clock.now() - timedelta(seconds=40))
-    ledger.hold_session(start(), before)
+    assert ledger.hold_session(start(), before).state == "held"
