@@ -163,13 +163,15 @@ def test_the_same_key_is_held_once_whatever_became_of_it(ledger: Ledger, clock: 
 
 
 def test_the_same_task_and_attempt_is_started_once(ledger: Ledger, clock: ManualClock):
-    """Even for another lane or repository; the next attempt is another one."""
+    """Even for another lane or repository, and while nobody knows what became of the first."""
     start_one(ledger, clock, "task1", "s1")
-    for again in (start("task1"), start("task1", lane="repair", repo="owner/other")):
-        with pytest.raises(Refused) as refused:
-            ledger.hold_session(again, listing(clock))
-        assert refused.value.limit == "duplicate"
-    ledger.hold_session(start("task1", attempt=2), listing(clock))
+    ledger.hold_session(start("task2"), listing(clock))
+    for key in ("task1", "task2"):
+        for again in (start(key), start(key, lane="repair", repo="owner/other")):
+            with pytest.raises(Refused) as refused:
+                ledger.hold_session(again, listing(clock))
+            assert refused.value.limit == "duplicate"
+    assert ledger.hold_session(start("task1", attempt=2), listing(clock)).key == "task1.a2"
 
 
 @pytest.mark.parametrize("prepared", [start(), github.create_repository("new", "x")])
