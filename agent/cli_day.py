@@ -65,6 +65,20 @@ def archive(world: WorldOptions) -> None:
     raise typer.Exit(0 if found.archived or found.left else NOTHING_TO_DO)
 
 
+def doctor(
+    world: WorldOptions,
+    fix: Annotated[
+        bool, typer.Option("--fix", help="Switch off schedules that compete for the allowance.")
+    ] = False,
+) -> None:
+    """Look for what is wrong: keys, scopes, reach, clock, ledger, drift, competing schedules."""
+    from agent.doctor import diagnose, diagnosis_text  # the command's own imports are heavy
+
+    found = world.within(lambda wired: diagnose(wired.tools, fix=fix))
+    world.show(found.model_dump(mode="json"), diagnosis_text(found))
+    raise typer.Exit(0 if found.sound else FAILURES)
+
+
 def audit(
     world: WorldOptions,
     task: Annotated[
@@ -165,7 +179,7 @@ def reject(
     world.show(found.model_dump(mode="json"), answers.rejection_line(found))
 
 
-COMMANDS = (status, task, archive, audit, report, review, reject)
+COMMANDS = (status, task, archive, doctor, audit, report, review, reject)
 
 
 def _check_date(text: str) -> None:

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Generic, TypeVar
 
-from mcp_server.clients.github import GitHubClient
+from mcp_server.clients.github import DELETES, GitHubClient
 from mcp_server.clients.jules import JulesClient
 from mcp_server.clock import Clock
-from mcp_server.errors import NotFound
+from mcp_server.errors import NotFound, SettingsError
 from mcp_server.guard.counted import Listing, RepositoryListing
 from mcp_server.guard.gate import Observation
 from mcp_server.guard.ledger import Ledger
@@ -86,9 +86,19 @@ class Account:
         self.health: dict[str, tuple[Repository, Health]] = {}
 
     async def login(self) -> str:
-        """Return the GitHub login that the token belongs to."""
+        """Return the GitHub login that the token belongs to.
+
+        Raises:
+            SettingsError: the token can delete repositories.
+        """
         if self._login is None:
-            self._login = await self._github.login()
+            owner = await self._github.whoami()
+            if DELETES in (owner.scopes or ()):
+                raise SettingsError(
+                    f"the GitHub token has the scope {DELETES}: make one without it, with repo "
+                    "and workflow only; nothing here ever deletes a repository"
+                )
+            self._login = owner.login
         return self._login
 
     async def sessions(self, *, max_age: float) -> Listing:

@@ -9,6 +9,7 @@ from mcp_types import CallToolResult, ToolAnnotations
 from mcp_server.histories import Histories
 from mcp_server.services import Services
 from mcp_server.tools.budget import BudgetTools
+from mcp_server.tools.doctor import DoctorTools
 from mcp_server.tools.flow import keeping_apart
 from mcp_server.tools.github import GitHubTools
 from mcp_server.tools.github_care import GitHubCare
@@ -64,6 +65,7 @@ def tools_of(services: Services) -> tuple[tuple[Tool, ToolAnnotations], ...]:
         (budget.budget_pause, LEDGER),
         (budget.budget_resume, LEDGER),
         (budget.audit_events, READ),
+        (DoctorTools(services).doctor, READ),
         (listing.jules_list_sources, READ),
         (listing.jules_get_source, READ),
         (listing.jules_list_sessions, READ),

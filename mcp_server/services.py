@@ -204,6 +204,8 @@ def _origins(settings: Settings, keys: _Keys) -> tuple[Origin, ...]:
             headers={**github_api.HEADERS, "authorization": f"Bearer {keys.github}"},
         ),
         *_logs(settings),
+        # Jules' own description, which is public: no key goes there.
+        Origin(service="site", base=f"{settings.jules_url.rpartition('/')[0]}/$discovery"),
         *(Origin(service="site", base=f"https://{host}") for host in hosts),
     )
 

@@ -32,6 +32,11 @@ class Preferences(BaseModel):
     never_touch: tuple[_Repo, ...] = Field(
         default=(), description="repositories, owner/name, that no session is ever spent on"
     )
+    control: _Repo | None = Field(
+        default=None,
+        description="the repository, owner/name, that runs the daily workflow: agent doctor looks "
+        "there first for schedules that compete",
+    )
     licence: Licence = Field(
         default="cc-by-nc-4.0", description="licence that new repositories start with"
     )

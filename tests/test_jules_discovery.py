@@ -12,7 +12,6 @@ from mcp_server.clients import jules_schema as wire
 from mcp_server.clients.jules_discovery import (
     OPERATIONS,
     PATH,
-    QUERY,
     UNUSED,
     USED,
     Drift,
@@ -31,7 +30,8 @@ def served() -> Document:
     """The document as the sandbox serves it, to anybody."""
 
     async def play(v: Visitor) -> httpx2.Response:
-        return await v.http.get(f"https://jules.googleapis.com{PATH}", params=dict(QUERY))
+        url = f"https://jules.googleapis.com{PATH}"
+        return await v.http.get(url, params={"version": "v1alpha"})
 
     return visit(play).raise_for_status().json()
 

@@ -177,7 +177,7 @@ def test_each_read_that_a_client_makes_leaves_by_its_own_rule():
         words = CareClient(http, base=GITHUB)
         ours = JulesClient(http, base=JULES, clock=clock, marker_keys=[MARKER_KEY])
         reads: Sequence[Callable[[], object]] = (
-            hub.login,
+            hub.whoami,
             hub.list_repositories,
             lambda: hub.get_repository("owner/tool"),
             lambda: hub.get_tree("owner/tool", "feature/x-1"),

@@ -146,7 +146,7 @@ def test_a_repository_is_public_unless_private_is_said() -> None:
         closed = {"name": "closed", "private": True, "auto_init": True}
         first = await v.github("POST", "/user/repos", closed)
         again = await v.github("POST", "/user/repos", {"name": "Closed", "private": True})
-        assert first.headers["X-OAuth-Scopes"] == "repo"
+        assert first.headers["X-OAuth-Scopes"] == "repo, workflow"
         return [
             (open_one.status_code, (open_one.json()["name"], open_one.json()["visibility"])),
             (first.status_code, first.json()["visibility"]),

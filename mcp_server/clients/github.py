@@ -5,6 +5,7 @@ Unknown is never absent: what cannot be read is None or an error, not an empty l
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
@@ -16,6 +17,7 @@ from mcp_server.clients.wire import (
     Wire,
     get_json,
     github_write,
+    parse,
     read,
     rows,
     send,
@@ -31,6 +33,8 @@ HEADERS = {
     "accept": "application/vnd.github+json",
     "x-github-api-version": "2022-11-28",
 }
+# The scope without which a token cannot delete a repository (facts/github.md 1.8).
+DELETES = "delete_repo"
 MOST_PAGES = 100
 # The API lists no more than 3,000 files of a pull request; past that nothing is complete.
 MOST_FILES = 3000
@@ -149,6 +153,14 @@ class _Commit(Wire):
     tree: _Object
 
 
+@dataclass(frozen=True, kw_only=True)
+class TokenOwner:
+    """Whose a token is; `scopes` None: no classic token, GitHub does not tell what it may do."""
+
+    login: str
+    scopes: frozenset[str] | None
+
+
 class TreeListing(Wire):
     """The files of a branch: path → size in bytes; `complete` False when GitHub cut it off."""
 
@@ -165,9 +177,13 @@ class GitHubClient:
         self._base = base.rstrip("/")
         self._clock = clock
 
-    async def login(self) -> str:
-        """Return who the token belongs to."""
-        return read(_User, (await self._get("/user")).data).login
+    async def whoami(self) -> TokenOwner:
+        """Return who the token belongs to, and what it may do."""
+        response = await self._http.get(f"{self._base}/user")
+        login = read(_User, parse(response).data).login
+        said = response.headers.get("x-oauth-scopes")
+        scopes = None if said is None else frozenset(filter(None, re.split(r"[,\s]+", said)))
+        return TokenOwner(login=login, scopes=scopes)
 
     async def list_repositories(self) -> tuple[tuple[Repository, ...], RepositoryListing]:
         """Return every repository the token's owner has, and when each was made."""

@@ -13,10 +13,10 @@ from typing import Any, TypeVar
 
 import httpx2
 
-from mcp_server.clients import jules_names, jules_wire
+from mcp_server.clients import jules_discovery, jules_names, jules_wire
 from mcp_server.clients.jules_errors import error_of
 from mcp_server.clients.jules_wire import ChangeSet, Unknown, WholeActivity
-from mcp_server.clients.wire import Answer, parse, send_once
+from mcp_server.clients.wire import Answer, get_json, parse, send_once
 from mcp_server.clock import Clock
 from mcp_server.errors import NotFound, Unreadable
 from mcp_server.guard import bodies, budget
@@ -227,6 +227,12 @@ class JulesClient:
     def _is_new(self, session_id: str) -> bool:
         since = self._new.get(session_id)
         return since is not None and self._clock.elapsed() - since < NEW_FOR.total_seconds()
+
+    async def discovery(self) -> object:
+        """Return Google's own description of the API, as it is now; public, without the key."""
+        root, _, version = self._base.rpartition("/")
+        url = f"{root}{jules_discovery.PATH}"
+        return (await get_json(self._http, url, [("version", version)])).data
 
     async def _get(self, path: str, params: Sequence[tuple[str, str]] = ()) -> Answer:
         return parse(await self._http.get(self._base + path, params=list(params) or None), error_of)

@@ -1,7 +1,8 @@
 """How the live API differs from the Jules that this client was written for: a pure comparison.
 
-`drift` takes Google's discovery document, public at `PATH` with `QUERY` on Jules' host, outside its
-version; fetching it, and saying what to do, is the caller's (facts/jules-api.md 7, 2026-11-22).
+`drift` takes Google's discovery document, public at `PATH` on Jules' host, outside its version
+(which its query names); fetching it, and saying what to do, is the caller's (facts/jules-api.md 7,
+2026-11-22).
 """
 
 import re
@@ -13,7 +14,6 @@ from mcp_server.clients.wire import Wire, read
 from mcp_server.models import ACTIVITY_KINDS, STATES
 
 PATH = "/$discovery/rest"
-QUERY: Mapping[str, str] = {"version": "v1alpha"}
 
 # All there are: method, and path below the version with `{}` for each name in it.
 OPERATIONS: Mapping[str, tuple[str, str]] = {

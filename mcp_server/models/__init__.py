@@ -13,6 +13,7 @@ from mcp_server.models.budget import (
     Release,
     Verified,
 )
+from mcp_server.models.doctor import Competitor, Finding, Findings
 from mcp_server.models.github import (
     ChangedFile,
     Check,
@@ -107,6 +108,7 @@ __all__ = [
     "CheckLogs",
     "Command",
     "Commented",
+    "Competitor",
     "CreatedRepository",
     "Described",
     "DisabledWorkflow",
@@ -116,6 +118,8 @@ __all__ = [
     "FailedJob",
     "FileChange",
     "FileDiff",
+    "Finding",
+    "Findings",
     "GateDecision",
     "GateVerdict",
     "Health",

@@ -22,6 +22,8 @@ class GitHub:
     def __init__(self, *, seed: int, agenda: Agenda, oracle: Oracle, size: Size) -> None:
         """Begin with no repository; `on_red` is told of pull requests whose checks failed."""
         self.repos: dict[str, Repo] = {}
+        # What the client's token may do, as GitHub tells it; None: a token of which it does not.
+        self.scopes: tuple[str, ...] | None = ("repo", "workflow")
         self.on_red: Callable[[Repo, Pull], None] = lambda _repo, _pull: None
         # Which session has left a diff, for a pull request that a client opens with it.
         self.author_of: Callable[[Repo, str], str | None] = lambda _repo, _diff: None

@@ -116,8 +116,10 @@ class GitHubWire:
 
     def _finish(self, call: Call, reply: Reply, now: datetime) -> Reply:
         """Add what every answer carries; a GET that knows the answer's tag already gets 304."""
+        scopes = self._github.scopes
+        told = {} if scopes is None else {"X-OAuth-Scopes": ", ".join(scopes)}
         headers = {
-            "X-OAuth-Scopes": "repo",
+            **told,
             "X-Accepted-OAuth-Scopes": "repo",
             "X-GitHub-Api-Version-Selected": "2022-11-28",
             "Vary": "Accept, Authorization, Cookie, X-GitHub-OTP",

@@ -5,17 +5,16 @@ from typing import Annotated
 from mcp_types import CallToolResult
 from pydantic import Field
 
+from mcp_server import competitors
 from mcp_server.clients import github_workflows as api
 from mcp_server.clients.github_workflows import FoundWorkflow
-from mcp_server.errors import NotFound, Refused
-from mcp_server.models import DisabledWorkflow, RecentRun, ScheduledWorkflow, ScheduledWorkflows
+from mcp_server.errors import Refused
+from mcp_server.models import DisabledWorkflow, ScheduledWorkflow, ScheduledWorkflows
 from mcp_server.perform import new_purpose, perform, settle_done
 from mcp_server.services import Services
 from mcp_server.tools.jules_arguments import Repo
 from mcp_server.tools.result import answer
 
-# Our own schedule (INTERFACE.md): it is the one loop that shall go on.
-OWN = ".github/workflows/daily_factory.yml"
 WorkflowId = Annotated[int, Field(ge=1, lt=10**16, description="id from github_list_workflows")]
 
 
@@ -34,7 +33,7 @@ class GitHubCare:
         not plan. Next: github_disable_workflow.
         """
         listed = await self._services.workflows.workflows(repo)
-        looked_at = [await self._look(repo, one) for one in listed]
+        looked_at = [await competitors.look(self._services, repo, one) for one in listed]
         scheduled = tuple(one for one in looked_at if one is not None)
         found = ScheduledWorkflows(
             repo=repo, workflows=scheduled, others=len(listed) - len(scheduled)
@@ -58,7 +57,7 @@ class GitHubCare:
         if workflow.state != "active":
             settle_done(services, "disable_workflow", purpose)
             return _disabled(own, workflow, already=True)
-        seen = await self._look(own, workflow)
+        seen = await competitors.look(services, own, workflow)
         if seen is None or not seen.competes:
             raise Refused(
                 f"{workflow.path} of {own} does not compete for the allowance: left alone",
@@ -75,31 +74,6 @@ class GitHubCare:
             services.ledger.alarm("a workflow is on that was switched off", repo=own)
             raise Refused(f"{workflow.path} of {own} is still on: look at it", limit="state")
         return _disabled(own, workflow, already=done.already)
-
-    async def _look(self, repo: str, workflow: FoundWorkflow) -> ScheduledWorkflow | None:
-        """Return a workflow with a schedule; None for one without, or whose file is gone."""
-        try:
-            text = await self._services.workflows.text(repo, workflow.path)
-        except NotFound:
-            return None
-        crons = api.schedules(text)
-        if not crons:
-            return None
-        jules = api.uses_jules(text)
-        runs = await self._services.workflows.recent_runs(repo, workflow.id)
-        return ScheduledWorkflow(
-            id=workflow.id,
-            name=workflow.name,
-            path=workflow.path,
-            state=workflow.state,
-            crons=crons,
-            uses_jules=jules,
-            competes=jules and workflow.state == "active" and workflow.path != OWN,
-            runs=tuple(
-                RecentRun(at=run.created_at, event=run.event, conclusion=run.conclusion)
-                for run in runs
-            ),
-        )
 
 
 def _disabled(repo: str, workflow: FoundWorkflow, *, already: bool) -> CallToolResult:
