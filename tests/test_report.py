@@ -247,6 +247,13 @@ def test_a_pause_is_told_to_whoever_can_end_it() -> None:
     assert any("paused (lunch)" in line for line in report(budget=paused).needs_you)
 
 
+def test_what_jules_said_that_nobody_knows_is_told() -> None:
+    """It was recorded, not guessed: a person may know of a newer version."""
+    heard = BUDGET.model_copy(update={"unknown": ("session state: HIBERNATING",)})
+    assert any("HIBERNATING" in line for line in report(budget=heard).notes)
+    assert not any("Jules said" in line for line in report().notes)
+
+
 def test_the_report_has_the_promised_fields() -> None:
     """INTERFACE.md, Report."""
     assert set(Report.model_fields) >= {

@@ -173,7 +173,7 @@ def build_report(plan: Plan, discovery: Discovery, ending: Ending) -> Report:
         review_before_public=tuple(sorted(one.task.repo for one in made)),
         archived=tuple(ending.archived),
         errors=tuple(ending.errors),
-        notes=(*plan.notes, *_left(ending.tasks)),
+        notes=(*plan.notes, *_left(ending.tasks), *_unheard_of(ending.budget.unknown)),
         requests=ending.budget.requests,
     )
 
@@ -209,6 +209,15 @@ def _left(tasks: Sequence[Progress]) -> tuple[str, ...]:
         f"session {one.session_id} of {one.task.repo} is not archived: {one.left}"
         for one in tasks
         if one.left and one.session_id is not None
+    )
+
+
+def _unheard_of(words: Sequence[str]) -> tuple[str, ...]:
+    if not words:
+        return ()
+    return (
+        f"Jules said what nobody here knows: {', '.join(words)}; its meaning was not guessed: "
+        "look for a newer version",
     )
 
 
