@@ -68,7 +68,7 @@ def archive(world: WorldOptions) -> None:
 def doctor(
     world: WorldOptions,
     fix: Annotated[
-        bool, typer.Option("--fix", help="Switch off schedules that compete for the allowance.")
+        bool, typer.Option("--fix", help="Switch off schedules that compete; propose their end.")
     ] = False,
 ) -> None:
     """Look for what is wrong: keys, scopes, reach, clock, ledger, drift, competing schedules."""

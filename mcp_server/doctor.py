@@ -227,7 +227,7 @@ async def _schedules(services: Services) -> Sequence[Finding]:
             level="warning",
             text=f"{one.path} of {one.repo} starts Jules sessions by itself, out of the same "
             "allowance",
-            fix="agent doctor --fix switches it off; its file stays",
+            fix="agent doctor --fix switches it off, and opens a pull request that removes it",
             competitor=one,
         )
         for one in found

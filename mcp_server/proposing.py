@@ -15,7 +15,7 @@ from mcp_server.errors import BadArgument, NotFound, Refused, Unreadable
 from mcp_server.guard import marker, proposal
 from mcp_server.models import Marker, PullRequest
 from mcp_server.patches.parse import parse
-from mcp_server.patches.plan import Plan, blobs_needed, check, plan
+from mcp_server.patches.plan import Change, Plan, blobs_needed, check, plan, plan_of
 from mcp_server.perform import MOST_TRIES, Done, perform
 from mcp_server.services import Services
 
@@ -25,23 +25,25 @@ _AT_ONCE = timedelta(0)
 
 @dataclass(frozen=True, kw_only=True)
 class Wanted:
-    """A patch and where it goes; `origin` says in a line whose work it is and why it comes so.
+    """What is proposed and where; `origin` says in a line whose work it is and why it comes so.
 
-    `task` is the task that it is work of: its marker's fields are signed anew for what is made.
+    `work` is a unified diff, or the very entries of the tree. `task` is the task that it is work
+    of: its marker's fields are signed anew for what is made.
     """
 
     repo: str
     base: str
     branch: str
     title: str
-    diff: str
+    work: str | tuple[Change, ...]
     origin: str
     task: Marker
 
     @property
     def purpose(self) -> str:
         """What makes two calls the same one."""
-        digest = hashlib.sha256(self.diff.encode(errors="replace")).hexdigest()
+        said = self.work if isinstance(self.work, str) else repr(self.work)
+        digest = hashlib.sha256(said.encode(errors="replace")).hexdigest()
         return f"{self.repo}:{self.branch}@{digest[:16]}"
 
 
@@ -113,14 +115,8 @@ async def _pull(services: Services, wanted: Wanted) -> PullRequest | None:
 
 
 async def _make_commit(services: Services, wanted: Wanted) -> str:
-    """Apply the patch to the base as it is now; returns the commit of the result."""
-    patches = parse(wanted.diff)
-    check(patches)
-    head, base_tree = await services.github.head_of(wanted.repo, wanted.base)
-    files = await services.trees.files(wanted.repo, base_tree)
-    needed = sorted(blobs_needed(patches, files))
-    contents = {sha: await services.trees.blob(wanted.repo, sha) for sha in needed}
-    planned = plan(patches, files, contents)
+    """Change the base as it is now; returns the commit of the result."""
+    head, base_tree, planned = await _planned(services, wanted)
     purpose = f"{wanted.purpose}@{head[:12]}"
     tree = await perform(
         services,
@@ -146,6 +142,19 @@ async def _make_commit(services: Services, wanted: Wanted) -> str:
         settled_after=_AT_ONCE,
     )
     return str(commit.result["sha"])
+
+
+async def _planned(services: Services, wanted: Wanted) -> tuple[str, str, Plan]:
+    """Return where the base stands, commit and tree, and what becomes of that tree."""
+    patches = parse(wanted.work) if isinstance(wanted.work, str) else ()
+    check(patches)
+    head, base_tree = await services.github.head_of(wanted.repo, wanted.base)
+    files = await services.trees.files(wanted.repo, base_tree)
+    if not isinstance(wanted.work, str):
+        return head, base_tree, plan_of(wanted.work, files)
+    needed = sorted(blobs_needed(patches, files))
+    contents = {sha: await services.trees.blob(wanted.repo, sha) for sha in needed}
+    return head, base_tree, plan(patches, files, contents)
 
 
 async def _make_branch(services: Services, wanted: Wanted, commit: str) -> None:
@@ -188,7 +197,7 @@ def _message(wanted: Wanted, planned: Plan, head: str) -> str:
     more = f"\n- and {len(paths) - _MOST_PATHS_TOLD} more" * (len(paths) > _MOST_PATHS_TOLD)
     return (
         f"{wanted.title}\n\n{wanted.origin}\n\n{told}{more}\n\n"
-        f"Applied without fuzz to {head}.\n\nFactory-Task: {wanted.task.task_key}"
+        f"Applied exactly to {head}.\n\nFactory-Task: {wanted.task.task_key}"
     )
 
 
@@ -206,7 +215,7 @@ def _body(services: Services, wanted: Wanted, commit: str) -> str:
     return (
         f"{tag} {wanted.title}\n\n"
         f"**Why and from where:** {wanted.origin}\n\n"
-        f"**How tested:** applied without fuzz to `{wanted.base}`; the tree that GitHub made is, "
+        f"**How tested:** applied exactly to `{wanted.base}`; the tree that GitHub made is, "
         f"by its name, the one computed here. Nothing was run: the checks of {commit} decide. "
         "The marker above stands for that commit only.\n"
     )

@@ -13,6 +13,7 @@ from mcp_server.tools.doctor import DoctorTools
 from mcp_server.tools.flow import keeping_apart
 from mcp_server.tools.github import GitHubTools
 from mcp_server.tools.github_care import GitHubCare
+from mcp_server.tools.github_ci import GitHubCi
 from mcp_server.tools.github_patches import GitHubPatchTools
 from mcp_server.tools.github_reading import GitHubReading
 from mcp_server.tools.github_telling import GitHubTelling
@@ -50,7 +51,7 @@ def tools_of(services: Services) -> tuple[tuple[Tool, ToolAnnotations], ...]:
     """Return every tool with its annotations, in the order they are listed."""
     budget, github, trends = BudgetTools(services), GitHubTools(services), TrendsTools(services)
     looking, caring = GitHubReading(services), GitHubCare(services)
-    telling = GitHubTelling(services)
+    telling, offering = GitHubTelling(services), GitHubCi(services)
     histories = Histories(services.jules, services.clock)
     patches = GitHubPatchTools(services, histories)
     listing, starting, acting = (
@@ -96,6 +97,8 @@ def tools_of(services: Services) -> tuple[tuple[Tool, ToolAnnotations], ...]:
         (telling.github_report_issue, MUTATION),
         (caring.github_list_workflows, READ),
         (caring.github_disable_workflow, MUTATION),
+        (offering.github_add_ci, MUTATION),
+        (offering.github_remove_workflows, MUTATION),
         (trends.trends_discover, READ),
         (trends.trends_sources, READ),
         (trends.trends_match, READ),

@@ -131,6 +131,10 @@ def test_a_schedule_that_competes_is_named_and_switched_off_when_asked():
         mended = await diagnose(tools, fix=True)
         assert [one.why for one in mended.mended] == [None]
         assert repo.disabled == [competitor.path]
+        [removal] = mended.removals
+        [pull] = repo.pulls.values()
+        assert removal.url is not None
+        assert removal.url.endswith(f"/pull/{pull.number}")
         assert (await diagnose(tools, fix=True)).mended == ()
 
     at_desk(play)

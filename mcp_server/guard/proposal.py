@@ -1,7 +1,8 @@
 """What may be put beside the branches that there are: a new one, with a commit of ours, for review.
 
-A tree without a protected path, a commit of such a tree, a new branch at that commit, a pull
-request from that branch: each step only on the one before. Runs inside the ledger's transaction.
+A tree without a protected path, or of nothing but our CI or the end of workflows; a commit of such
+a tree, a new branch at that commit, a pull request from that branch: each step only on the one
+before. Runs inside the ledger's transaction.
 """
 
 import sqlalchemy as sa
@@ -26,7 +27,8 @@ def is_step(tx: sa.Connection, prepared: Prepared) -> bool:
     """Whether a tree or commit is one of a proposal; what is not may still be a first commit's."""
     body = prepared.body
     if isinstance(body, bodies.CreateTree):
-        return all(paths.why_not(entry.path) is None for entry in body.tree)
+        plain = all(paths.why_not(entry.path) is None for entry in body.tree)
+        return plain or all(paths.is_offered(entry) for entry in body.tree)
     if isinstance(body, bodies.CreateCommit):
         return body.tree in tickets.made(tx, "create_tree", prepared.repo)
     return False

@@ -147,6 +147,7 @@ class ProposedPatch(Value):
     head_sha: str
     session_id: str | None = None
     already: bool
+    state: str = Field(default="open", description="closed: a person has said no, or merged it")
 
 
 class CreatedRepository(Value):

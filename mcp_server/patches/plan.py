@@ -62,6 +62,27 @@ def blobs_needed(patches: Sequence[FilePatch], tree: Mapping[str, Entry]) -> fro
     return frozenset(entry.sha for patch, entry in sources if patch.hunks)
 
 
+def plan_of(changes: Sequence[Change], tree: Mapping[str, Entry]) -> Plan:
+    """Return what to ask for, so that `tree` gets exactly these changes.
+
+    Raises:
+        Refused: a new file is there already, or one that shall go is not.
+    """
+    files = dict(tree)
+    for change in changes:
+        goes = change.content is None and change.sha is None
+        if goes is not (change.path in files):
+            raise unfit(change.path, "it is there already" if not goes else "there is no such file")
+        if goes:
+            files.pop(change.path)
+        else:
+            files[change.path] = Entry(change.mode, _sha_of(change))
+    _refuse_nesting(files)
+    _refuse_too_much(changes, files, tree)
+    ordered = sorted(changes, key=lambda change: change.path)
+    return Plan(changes=tuple(ordered), tree=tree_sha(files))
+
+
 def plan(
     patches: Sequence[FilePatch], tree: Mapping[str, Entry], contents: Mapping[str, bytes]
 ) -> Plan:

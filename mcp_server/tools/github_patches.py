@@ -93,7 +93,7 @@ class GitHubPatchTools:
                 base=work.base,
                 branch=branch,
                 title=title,
-                diff=work.diff,
+                work=work.diff,
                 origin=work.origin,
                 task=work.task,
             ),
@@ -107,6 +107,7 @@ class GitHubPatchTools:
             head_sha=found.pull.head_sha,
             session_id=session_id,
             already=found.already,
+            state=found.pull.state,
         )
         done = "is open already" if found.already else "is open"
         return answer(f"{found.pull.url} {done}, at {found.pull.head_sha}", value)

@@ -1,0 +1,123 @@
+"""Tools that propose what a person merges: CI for a repository without, the end of schedules."""
+
+import hashlib
+from typing import Annotated
+
+from mcp_types import CallToolResult
+
+from mcp_server import competitors, standard
+from mcp_server.errors import Refused
+from mcp_server.guard import paths
+from mcp_server.models import Marker, ProposedPatch, Repository
+from mcp_server.patches.plan import Change
+from mcp_server.proposing import Wanted, propose
+from mcp_server.services import Services
+from mcp_server.tools.jules_arguments import Repo
+from mcp_server.tools.result import answer
+
+_WORKFLOWS = ".github/workflows/"
+CI_BRANCH = "daily-factory/ci"
+CI_TITLE = "ci: check every change"
+REMOVAL_TITLE = "ci: remove the schedules that start sessions by themselves"
+
+
+class GitHubCi:
+    """Pull requests that touch workflows: ours byte for byte, or files that go."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+
+    async def github_add_ci(self, repo: Repo) -> Annotated[CallToolResult, ProposedPatch]:
+        """Open a pull request that gives a repository without CI a workflow that checks changes.
+
+        Without CI nothing is ever merged there, so no session is worth its unit. The workflow is
+        compiled in, for what the repository is written in; a person merges it. Costs no session.
+        Called again it gives the same pull request, also one that a person has closed: that is a
+        no. Next: a person merges it, then github_repo_health.
+        """
+        own = await self._own(repo)
+        files = (await self._services.github.get_tree(own.repo, own.default_branch)).files
+        there = sorted(path for path in files if path.startswith(_WORKFLOWS))
+        if there:
+            raise Refused(f"{own.repo} has workflows already: {there[0]}", limit="state")
+        text = standard.ci_for(files)
+        return await self._propose(
+            own,
+            (Change(path=paths.CI, mode="100644", content=text),),
+            branch=CI_BRANCH,
+            title=CI_TITLE,
+            origin=f"{own.repo} has no CI, and nothing is merged that no check has proved. This "
+            "workflow is the one that new repositories begin with; no session was spent on it.",
+        )
+
+    async def github_remove_workflows(self, repo: Repo) -> Annotated[CallToolResult, ProposedPatch]:
+        """Open a pull request that removes every schedule which starts Jules sessions by itself.
+
+        Those that github_list_workflows shows as using Jules, on or off; this factory's own stays.
+        github_disable_workflow stops one at once; this is for good, and a person merges it.
+        """
+        own = await self._own(repo)
+        listed = await self._services.workflows.workflows(own.repo)
+        seen = [await competitors.look(self._services, own.repo, one) for one in listed]
+        spending = sorted(
+            one.path for one in seen if one and one.uses_jules and one.path != competitors.OWN
+        )
+        if not spending:
+            raise Refused(f"{own.repo} has no schedule that starts sessions", limit="state")
+        digest = hashlib.sha256("\n".join(spending).encode()).hexdigest()[:8]
+        return await self._propose(
+            own,
+            tuple(Change(path=path, mode="100644") for path in spending),
+            branch=f"daily-factory/schedules-{digest}",
+            title=REMOVAL_TITLE,
+            origin="These run by the clock and spend the allowance that is planned elsewhere: "
+            f"{', '.join(spending)}.",
+        )
+
+    async def _own(self, repo: str) -> Repository:
+        """Return one of the account's repositories that may be changed."""
+        own = await self._services.account.repository(repo)
+        protected = {name.casefold() for name in self._services.settings.never_touch}
+        if own.repo.casefold() in protected:
+            raise Refused(f"{own.repo} is in never_touch: left alone", limit="never_touch")
+        if own.archived or own.fork:
+            what = "archived" if own.archived else "a fork"
+            raise Refused(f"{own.repo} is {what}: left alone", limit="state")
+        return own
+
+    async def _propose(
+        self, own: Repository, work: tuple[Change, ...], *, branch: str, title: str, origin: str
+    ) -> CallToolResult:
+        task = Marker(
+            ledger=self._services.ledger.id,
+            date=f"{self._services.clock.now():%Y-%m-%d}",
+            lane="manual",
+            task_key=f"c{hashlib.sha256(f'{own.repo} {branch}'.encode()).hexdigest()[:16]}",
+            attempt=1,
+            valid=True,
+        )
+        found = await propose(
+            self._services,
+            Wanted(
+                repo=own.repo,
+                base=own.default_branch,
+                branch=branch,
+                title=title,
+                work=work,
+                origin=origin,
+                task=task,
+            ),
+        )
+        value = ProposedPatch(
+            repo=own.repo,
+            number=found.pull.number,
+            url=found.pull.url,
+            branch=branch,
+            base=found.pull.base_ref,
+            head_sha=found.pull.head_sha,
+            session_id=None,
+            already=found.already,
+            state=found.pull.state,
+        )
+        how = f"was opened before, and is {found.pull.state}" if found.already else "is open"
+        return answer(f"{found.pull.url} {how}: a person merges it", value)
