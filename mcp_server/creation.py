@@ -158,13 +158,14 @@ async def _first_commit(
         year=services.clock.now().year,
         licence=services.settings.licence,
     )
+    there = frozenset((await services.github.get_tree(repo, head)).files)
+    if there >= {path for path, _ in files}:
+        settle_done(services, "move_branch", f"{repo}:first")
+        return head
+    # What it is born with is one commit without a parent: whoever changed a file made another.
+    if there != _BORN_WITH or await services.github.parents_of(repo, head):
+        raise Refused(f"{repo}: somebody has worked in it: left alone", limit="foreign")
     if origin == "earlier life":
-        there = frozenset((await services.github.get_tree(repo, head)).files)
-        if there >= {path for path, _ in files}:
-            settle_done(services, "move_branch", f"{repo}:first")
-            return head
-        if there != _BORN_WITH:
-            raise Refused(f"{repo}: somebody has worked in it: left alone", limit="foreign")
         services.ledger.adopt_repository(repo, _proof(found, wanted.task_key), head=head)
     message = f"{FIRST_MESSAGE}\n\nFactory-Task: {wanted.task_key}"
     sha = await _commit(services, repo, head=head, tree=tree, files=files, message=message)
@@ -187,7 +188,8 @@ async def _commit(
     files: Sequence[tuple[str, str]],
     message: str,
 ) -> str:
-    """Make a commit that no branch stands at yet; returns its SHA."""
+    """Make a commit that no branch stands at yet, on `head` and no other; returns its SHA."""
+    purpose = f"{repo}:first@{head[:12]}"
 
     async def never() -> bool:
         return False  # a tree or commit that nothing points to does no harm made twice
@@ -195,14 +197,14 @@ async def _commit(
     made = await perform(
         services,
         api.create_tree(repo, tree, files),
-        purpose=f"{repo}:first",
+        purpose=purpose,
         happened=never,
         settled_after=timedelta(0),
     )
     commit = await perform(
         services,
         api.create_commit(repo, message=message, tree=str(made.result["sha"]), parent=head),
-        purpose=f"{repo}:first",
+        purpose=purpose,
         happened=never,
         settled_after=timedelta(0),
     )

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from mcp_server.guard import marker
+from mcp_server.sandbox.faults import Exchange, Fault
 from mcp_server.sandbox.repository import OWNER, Repo
 from tests.agent_cases import Desk, at_desk
 
@@ -123,6 +124,47 @@ def test_a_repository_of_nobody_knows_whom_is_left_alone(
         told = await desk.call("github_create_private_repo", **GIVEN)
         assert told.refusal == refusal
         assert desk.tap.mutations == []
+
+    at_desk(play)
+
+
+@pytest.mark.parametrize("lost", ["/git/trees", "/git/commits", "/git/refs/heads/main"])
+def test_what_a_person_pushed_meanwhile_is_never_written_over(lost: str) -> None:
+    """A step's answer was lost, somebody began to work, and the tool is called again."""
+    struck: list[Exchange] = []
+
+    def strike(exchange: Exchange) -> Fault | None:
+        if struck or exchange.mutation is None or not exchange.path.endswith(lost):
+            return None
+        struck.append(exchange)
+        return Fault("reset_before")
+
+    async def play(desk: Desk) -> None:
+        await desk.settle()
+        assert (await desk.call("github_create_private_repo", **GIVEN)).is_error
+        hub, repo = desk.world.github, desk.world.github.repo("factory-owner/new-app")
+        assert repo is not None
+        texts = {"main.py": "my work\n", "README.md": "# mine\n"}
+        mine = hub.commit(repo, repo.git.branches["main"], texts, "A day", OWNER)
+        hub.push(repo, "main", mine)
+        told = await desk.call("github_create_private_repo", **GIVEN)
+        assert told.refusal == ("refused", "foreign")
+        assert repo.git.branches["main"] == mine
+
+    at_desk(play, fault=strike)
+
+
+def test_a_readme_that_a_person_wrote_makes_a_repository_theirs() -> None:
+    """The names alone do not tell: the files are those that it was born with."""
+
+    async def play(desk: Desk) -> None:
+        hub, repo = desk.world.github, earlier_life(desk)
+        notes = {"README.md": "# a day of notes\n"}
+        mine = hub.commit(repo, repo.git.branches["main"], notes, "Notes", OWNER)
+        hub.push(repo, "main", mine)
+        told = await desk.call("github_create_private_repo", **GIVEN)
+        assert told.refusal == ("refused", "foreign")
+        assert (repo.git.branches["main"], desk.tap.mutations) == (mine, [])
 
     at_desk(play)
 

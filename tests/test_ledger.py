@@ -262,6 +262,17 @@ def test_branches_are_written_directly_only_in_repositories_made_here(
 OTHER_SHA = "b" * 40
 
 
+def test_a_repository_made_here_has_one_first_commit(ledger: Ledger, clock: ManualClock):
+    """What comes after it comes by pull request, there as anywhere."""
+    make_repository(ledger, clock, "new")
+    first = ledger.hold(github.move_branch("owner/new", "main", SHA), key="first")
+    send(ledger, first)
+    ledger.record_outcome(first.id, Outcome(state="spent", evidence="HTTP 200"))
+    with pytest.raises(Refused) as refused:
+        ledger.hold(github.move_branch("owner/new", "main", OTHER_SHA), key="second")
+    assert refused.value.limit == "direct_push"
+
+
 def test_the_first_commit_of_an_earlier_lifes_repository_is_made_on_the_head_that_was_seen(
     ledger: Ledger,
 ):

@@ -151,6 +151,7 @@ class _GitRef(Wire):
 
 class _Commit(Wire):
     tree: _Object
+    parents: tuple[_Object, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -282,6 +283,11 @@ class GitHubClient:
         ref = read(_GitRef, (await self._get(f"/repos/{repo}/git/ref/heads/{branch}")).data)
         commit = (await self._get(f"/repos/{repo}/git/commits/{ref.object.sha}")).data
         return ref.object.sha, read(_Commit, commit).tree.sha
+
+    async def parents_of(self, repo: str, commit: str) -> tuple[str, ...]:
+        """Return what a commit was made on; nothing for a repository's very first one."""
+        found = (await self._get(f"/repos/{repo}/git/commits/{commit}")).data
+        return tuple(parent.sha for parent in read(_Commit, found).parents)
 
     async def send(self, prepared: Prepared, ticket: str) -> Mapping[str, Any]:
         """Send a prepared mutation under its ticket, once; returns the parsed answer."""

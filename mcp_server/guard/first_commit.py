@@ -26,10 +26,20 @@ def adopt(tx: sa.Connection, now: datetime, *, repo: str, key: str, head: str) -
 
 def refuse_existing_work(tx: sa.Connection, prepared: Prepared) -> None:
     """Raise `Refused` unless this step belongs to a first commit that may be made here."""
+    if isinstance(prepared.body, bodies.MoveBranch):
+        _refuse_second(tx, prepared)
     made = tickets.spent(tx, "create_repository", prepared.repo)
     if not made and not _is_adopted_step(tx, prepared):
         raise Refused(
             f"{prepared.repo} was not made here: its branches change by pull request only",
+            limit="direct_push",
+        )
+
+
+def _refuse_second(tx: sa.Connection, prepared: Prepared) -> None:
+    if tickets.spent(tx, "move_branch", prepared.repo):
+        raise Refused(
+            f"{prepared.repo} has its first commit: later ones come by pull request only",
             limit="direct_push",
         )
 
