@@ -9,6 +9,7 @@ from mcp_server.errors import Ambiguous, Refused
 from mcp_server.guard.evidence import Outcome
 from mcp_server.guard.request import Prepared
 from mcp_server.guard.tickets import Ticket
+from mcp_server.guard.transport import SEND_TIMEOUT_SECONDS
 from mcp_server.services import Services
 
 # A lost send is read back; after this long without an effect, none comes any more.
@@ -55,6 +56,7 @@ async def perform(
         if earlier is None:
             ticket = services.ledger.hold(prepared, key=key)
             client = services.jules if prepared.service == "jules" else services.github
+            services.first_looks[ticket.id] = services.clock.elapsed()
             return Done(result=await client.send(prepared, ticket.id), already=False)
         settled = await _settle(services, earlier, happened, settled_after)
         if settled == "spent":
@@ -97,6 +99,19 @@ def settle_done(services: Services, kind: str, purpose: str) -> Mapping[str, Any
     return {}
 
 
+def _waited(services: Services, ticket: Ticket) -> timedelta:
+    """Return for how long no effect was seen: by the wall, of which a minute in this process.
+
+    A wall that was set ahead makes a send that another process waits for look old; no send takes
+    longer than a minute.
+    """
+    now = services.clock.elapsed()
+    first = services.first_looks.setdefault(ticket.id, now)
+    if now - first < SEND_TIMEOUT_SECONDS:
+        return timedelta()
+    return services.clock.now() - (ticket.sent_at or ticket.held_at)
+
+
 async def _settle(
     services: Services,
     ticket: Ticket,
@@ -115,7 +130,7 @@ async def _settle(
         services.ledger.record_outcome(ticket.id, Outcome(state="spent", evidence="read back"))
         return "spent"
     sent_at = ticket.sent_at or ticket.held_at
-    if services.clock.now() - sent_at < settled_after:
+    if services.transport.is_in_flight(ticket.id) or _waited(services, ticket) < settled_after:
         raise Ambiguous(
             f"{ticket.kind} was sent at {sent_at:%H:%M:%S} UTC and its effect is not visible yet",
             ticket=ticket.id,

@@ -53,6 +53,8 @@ class Services:
     origins: Origins
     redactor: Redactor
     marker_keys: tuple[bytes, ...] = field(repr=False)
+    # When this process sent a ticket, or first saw it open, in elapsed seconds.
+    first_looks: dict[str, float] = field(default_factory=dict[str, float])
 
     @property
     def marker_key(self) -> bytes:

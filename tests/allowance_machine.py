@@ -207,7 +207,10 @@ class Allowance(Processes):
             self.somebody(0)
         ordered = sorted((one.session for one in shown), key=lambda one: (one.created_at, one.id))
         listing = Listing(
-            date=date, received=self.clock.elapsed(), sessions=tuple(reversed(ordered))
+            date=date,
+            received=self.clock.elapsed(),
+            received_at=self.clock.now(),
+            sessions=tuple(reversed(ordered)),
         )
         reconcile_sessions(self.ledgers[side], listing)
         for one in shown:

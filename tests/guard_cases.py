@@ -109,14 +109,23 @@ def settled_ledger(path: Path, clock: ManualClock, *, limits: Limits = WIDE) -> 
 def listing(clock: Clock, *sessions: Session) -> Listing:
     """Return a complete listing taken just now, newest session first as the client gives it."""
     ordered = sorted(sessions, key=lambda one: (one.created_at, one.id), reverse=True)
-    return Listing(date=clock.now(), received=clock.elapsed(), sessions=tuple(ordered))
+    return Listing(
+        date=clock.now(),
+        received=clock.elapsed(),
+        received_at=clock.now(),
+        sessions=tuple(ordered),
+    )
 
 
 def repositories(clock: Clock, **created: datetime) -> RepositoryListing:
     """Return a complete listing of `owner/NAME` made at the given times, taken just now."""
     made = {f"owner/{name}": at for name, at in created.items()}
     return RepositoryListing(
-        date=clock.now(), received=clock.elapsed(), created=made, private=frozenset(made)
+        date=clock.now(),
+        received=clock.elapsed(),
+        received_at=clock.now(),
+        created=made,
+        private=frozenset(made),
     )
 
 

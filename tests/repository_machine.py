@@ -104,6 +104,7 @@ class NewRepositories(Processes):
         listing = RepositoryListing(
             date=self.date_in(reading.date_off),
             received=self.clock.elapsed(),
+            received_at=self.clock.now(),
             created=names,
             private=frozenset(names),
         )
@@ -222,7 +223,12 @@ class NewRepositories(Processes):
         self.create(replace(how, reading=WHOLE[0]))
         for _ in range(2):
             self.ledgers[how.side].record_listing(
-                Listing(date=self.date(), received=self.clock.elapsed(), sessions=())
+                Listing(
+                    date=self.date(),
+                    received=self.clock.elapsed(),
+                    received_at=self.clock.now(),
+                    sessions=(),
+                )
             )
             self.wait(601)
         self.look(how.side, WHOLE[0])

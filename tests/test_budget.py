@@ -12,6 +12,7 @@ from mcp_server.clients import github, jules
 from mcp_server.errors import Refused
 from mcp_server.guard import budget
 from mcp_server.guard.budget import Limits, Unit, Usage
+from mcp_server.guard.evidence import Outcome
 from mcp_server.guard.ledger import Ledger
 from mcp_server.models import Lane
 from tests.guard_cases import (
@@ -396,3 +397,19 @@ def test_the_utc_day_limits_repositories_when_the_window_does_not():
     with pytest.raises(Refused) as refused:
         budget.check_repository(limits, counted)
     assert refused.value.limit == "repositories_utc_day"
+
+
+def test_one_name_is_made_once_a_day(ledger: Ledger, clock: ManualClock):
+    """Repositories are counted by name: one that a person deleted meanwhile still counts."""
+    make_repository(ledger, clock, "new")
+    again = github.create_repository("new", "x")
+    with pytest.raises(Refused) as refused:
+        ledger.hold_repository(again, key="again", repo="owner/new", listing=repositories(clock))
+    assert refused.value.limit == "duplicate"
+    clock.advance(days=1, minutes=6)
+    held = ledger.hold_repository(again, key="again", repo="owner/new", listing=repositories(clock))
+    send(ledger, held)
+    result = {"full_name": "owner/new", "private": True, "created_at": clock.now().isoformat()}
+    ledger.record_outcome(held.id, Outcome(state="spent", evidence="HTTP 201", result=result))
+    assert ledger.usage(clock.now()).repositories == 1
+    assert ledger.verify().agrees

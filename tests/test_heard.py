@@ -10,6 +10,7 @@ from mcp_server.clients import github
 from mcp_server.errors import Refused
 from mcp_server.guard.budget import Limits
 from mcp_server.guard.counted import Listing
+from mcp_server.guard.evidence import Outcome
 from mcp_server.guard.ledger import Ledger
 from mcp_server.guard.reconcile import reconcile_sessions
 from mcp_server.models import Session
@@ -178,3 +179,62 @@ def test_a_leap_that_is_believed_settles_no_new_ledger(tmp_path: Path, clock: Ma
     ledger.record_listing(told(clock, AHEAD))
     assert ledger.settles_at() == clock.now() + AHEAD + timedelta(minutes=10)
     assert ledger.verify().agrees
+
+
+def test_a_date_that_runs_fast_gains_nothing_by_being_asked_often(clock: ManualClock, full: Ledger):
+    """Each answer may be off by five minutes; a hundred of them may not be off by eight hours."""
+    ahead = timedelta()
+    for _ in range(300):
+        clock.advance(seconds=1)
+        ahead += timedelta(minutes=4, seconds=55)
+        full.record_listing(told(clock, ahead))
+    with pytest.raises(Refused, match="sessions: 2 of 2"):
+        full.hold_session(start("more"), told(clock, ahead))
+    assert set(alarms(full)) == {"a Date ran ahead"}
+
+
+@pytest.mark.parametrize("hours", [-49, -25, 0, 25])
+def test_an_effect_that_no_answer_dates_is_dated_by_the_service_s_clock(
+    ledger: Ledger, clock: ManualClock, hours: int
+):
+    """The wall is wrong by days; the unit counts for a day of Jules' own time all the same."""
+    now = clock.now()
+    clock.set_wall(now + timedelta(hours=hours))
+    here = replace(listing(clock), date=now)
+    ticket = ledger.hold_session(start(), here)
+    send(ledger, ticket)
+    clock.advance(seconds=20)
+    thin = Outcome(state="spent", evidence="HTTP 200", result={"name": "sessions/s1"})
+    ledger.record_outcome(ticket.id, thin)
+    used = [ledger.usage(now + timedelta(hours=later)).count for later in (0, 24, 25)]
+    assert used == [1, 1, 0]
+    assert ledger.verify().agrees
+
+
+@pytest.mark.parametrize("hours", [-49, 0, 25])
+def test_a_repository_that_no_answer_dates_is_dated_by_githubs_clock(
+    ledger: Ledger, clock: ManualClock, hours: int
+):
+    """As a session: ten a day, whatever the wall says."""
+    now = clock.now()
+    clock.set_wall(now + timedelta(hours=hours))
+    seen = replace(repositories(clock), date=now)
+    prepared = github.create_repository("new", "x")
+    ticket = ledger.hold_repository(prepared, key="new", repo="owner/new", listing=seen)
+    send(ledger, ticket)
+    made = {"full_name": "owner/new", "private": True}
+    ledger.record_outcome(ticket.id, Outcome(state="spent", evidence="HTTP 201", result=made))
+    assert ledger.usage(now).repositories == 1
+    assert ledger.usage(now + timedelta(hours=24)).repositories == 1
+    assert ledger.verify().agrees
+
+
+def test_a_listing_does_not_outlive_a_machine_that_slept(ledger: Ledger, clock: ManualClock):
+    """A laptop's own seconds stand still while it sleeps; its wall goes on."""
+    seen, made = listing(clock), repositories(clock)
+    clock.set_wall(clock.now() + timedelta(hours=3))
+    with pytest.raises(Refused, match="10800 s old"):
+        ledger.hold_session(start(), seen)
+    prepared = github.create_repository("new", "x")
+    with pytest.raises(Refused, match="10800 s old"):
+        ledger.hold_repository(prepared, key="new", repo="owner/new", listing=made)

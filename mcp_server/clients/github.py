@@ -188,7 +188,7 @@ class GitHubClient:
 
     async def list_repositories(self) -> tuple[tuple[Repository, ...], RepositoryListing]:
         """Return every repository the token's owner has, and when each was made."""
-        received = self._clock.elapsed()
+        received, received_at = self._clock.elapsed(), self._clock.now()
         url: str | None = f"{self._base}/user/repos"
         params = [("affiliation", "owner"), ("per_page", "100"), ("sort", "full_name")]
         found: list[Repository] = []
@@ -206,6 +206,7 @@ class GitHubClient:
         listing = RepositoryListing(
             date=first,
             received=received,
+            received_at=received_at,
             created=created,
             private=frozenset(item.repo for item in found if item.private),
         )

@@ -79,7 +79,7 @@ class JulesClient:
         Raises:
             Unreadable: an answer that does not parse: never a shorter list instead.
         """
-        received = self._clock.elapsed()
+        received, received_at = self._clock.elapsed(), self._clock.now()
         sessions: dict[str, Session] = {}
         params: list[tuple[str, str]] = [("pageSize", PAGE_SIZE), ("filter", ALL_SESSIONS)]
         first: datetime | None = None
@@ -88,12 +88,19 @@ class JulesClient:
                 first = first or page.date
                 found = [self.session(raw) for raw in jules_wire.items(page.data, "sessions")]
                 sessions |= {session.id: session for session in found}
-                horizon = min(budget.window_start(first), back_to or first) - timedelta(hours=1)
+                # A Date ahead of the wall may not be believed: read as far as either reaches.
+                window = budget.window_start(min(first, received_at))
+                horizon = min(window, back_to or first) - timedelta(hours=1)
                 if found and found[-1].created_at < horizon:
                     break
         if first is None:
             raise Unreadable("the session listing has no first page")
-        return Listing(date=first, received=received, sessions=_newest_first(sessions))
+        return Listing(
+            date=first,
+            received=received,
+            received_at=received_at,
+            sessions=_newest_first(sessions),
+        )
 
     async def list_back(
         self, since: datetime | None, *, archived: bool, most_pages: int

@@ -33,6 +33,8 @@ RUNS_UNSEEN = timedelta(days=3)
 GONE_AFTER = timedelta(minutes=10)
 # And for so long, its absence no longer says that a listing is an old one.
 FORGOTTEN_AFTER = timedelta(hours=1)
+# Where an answer says when its effect came to be, by the kind of its ticket.
+DATED_BY: Mapping[str, str] = {"start_session": "createTime", "create_repository": "created_at"}
 UNKNOWN_START = "marker without a ticket"
 RIVAL = "another ledger is starting sessions"
 
@@ -41,11 +43,13 @@ RIVAL = "another ledger is starting sessions"
 class Listing:
     """A complete listing of sessions; serves one batch of creates while it is fresh.
 
-    `date` is the answer's `Date`, `received` the clock's elapsed seconds at its arrival.
+    `date` is the answer's `Date`, `received` the clock's elapsed seconds when it was asked for, and
+    `received_at` its wall: the seconds stand still while a machine sleeps.
     """
 
     date: datetime
     received: float
+    received_at: datetime
     sessions: tuple[Session, ...]
     creates: int = 0
 
@@ -54,11 +58,12 @@ class Listing:
 class RepositoryListing:
     """When each repository of the owner was created, and which are private.
 
-    `date` and `received` are as in `Listing`.
+    `date`, `received` and `received_at` are as in `Listing`.
     """
 
     date: datetime
     received: float
+    received_at: datetime
     created: Mapping[str, datetime]
     private: frozenset[str]
 
@@ -139,6 +144,17 @@ def refuse_twin(tx: sa.Connection, key: str) -> None:
         raise Refused(f"{key} was started already: session {found}", limit="duplicate")
 
 
+def refuse_made_again(tx: sa.Connection, repo: str, now: datetime) -> None:
+    """Raise `Refused` when a repository of this name was made in the window: it is counted once."""
+    table = store.repositories.c
+    recent = sa.select(table.repo).where(table.created_at > stamp(budget.window_start(now)))
+    if repo.casefold() in {name.casefold() for name in tx.execute(recent).scalars()}:
+        raise Refused(
+            f"{repo} was made within the last day, and is gone: choose another name, or wait",
+            limit="duplicate",
+        )
+
+
 def disowned(tx: sa.Connection) -> frozenset[str]:
     """Return the sessions whose marker several carry, but for the one that its ticket made."""
     table = store.sessions.c
@@ -160,9 +176,10 @@ def other_owner(tx: sa.Connection, ticket: Ticket, outcome: Outcome) -> str | No
 def record_repositories(tx: sa.Connection, listing: RepositoryListing) -> None:
     """Keep every repository created within the last two days."""
     horizon = listing.date - timedelta(days=2)
-    known = set(tx.execute(sa.select(store.repositories.c.repo)).scalars())
+    rows = tx.execute(sa.select(store.repositories))
+    known = {row.repo: row.created_at for row in rows}
     for repo, created in sorted(listing.created.items()):
-        if created >= horizon and repo not in known:
+        if created >= horizon and known.get(repo, "") < stamp(created):
             _see_repository(tx, repo, created, listing.date)
 
 
@@ -177,8 +194,11 @@ def bind_effect(tx: sa.Connection, ticket: Ticket, outcome: Outcome, now: dateti
     elif ticket.kind == "create_repository":
         repo = str(outcome.result["full_name"])
         table = store.repositories.c
-        if tx.execute(sa.select(table.repo).where(table.repo == repo)).one_or_none() is None:
-            created = born(outcome.result.get("created_at"), sent_at=ticket.sent_at, now=now)
+        created = born(outcome.result.get("created_at"), sent_at=ticket.sent_at, now=now)
+        known = tx.execute(
+            sa.select(table.created_at).where(table.repo == repo)
+        ).scalar_one_or_none()
+        if known is None or known < stamp(created):
             _see_repository(tx, repo, created, now)
 
 
@@ -273,6 +293,8 @@ def _oddities(tx: sa.Connection, session: Session, key: str | None) -> list[str]
 
 
 def _see_repository(tx: sa.Connection, repo: str, created: datetime, now: datetime) -> None:
+    """Keep when a repository was made; a later time takes the place of an earlier one."""
+    tx.execute(sa.delete(store.repositories).where(store.repositories.c.repo == repo))
     tx.execute(sa.insert(store.repositories).values(repo=repo, created_at=stamp(created)))
     append(tx, now, "repository_seen", None, {"repo": repo, "created_at": stamp(created)})
 

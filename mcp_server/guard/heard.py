@@ -44,7 +44,9 @@ class Heard:
             if latest is not None and date > latest:
                 _leap(tx, date, latest)
             self.ahead = None
-            self._keep(tx, date, here, elapsed)
+            # The slack is for this answer: kept, a fast Date would gain it with every answer.
+            kept = date if latest is None or date > latest else min(date, latest - SLACK)
+            self._keep(tx, kept, here, elapsed)
             return date
         if self.ahead is None:
             append(tx, latest, "alarm", None, {"what": "a Date ran ahead", "said": stamp(date)})

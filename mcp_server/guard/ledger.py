@@ -7,6 +7,7 @@ I4 `sent` is left by evidence only; I6 ends are final; I8 no ledger, no ticket. 
 
 from collections.abc import Callable, Collection, Generator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
@@ -73,6 +74,8 @@ class Ledger:
         self._heard = None if own_time else Heard()
         # How far Jules' clock was ahead of ours when it was last heard.
         self._ahead = timedelta()
+        # The date of the listing that a ticket was held by, with this process's seconds then.
+        self._held_by: dict[str, tuple[datetime, float]] = {}
         self._events = 0
         self.limits = limits
         with self._transaction() as tx:
@@ -104,7 +107,7 @@ class Ledger:
         same key and attempt is refused. `listing` is a complete one, younger than 60 s, that has
         not served three creates.
         """
-        self._refuse_stale("sessions", listing.received)
+        self._refuse_stale("sessions", listing)
         if listing.creates >= self.limits.parallel_creates:
             raise Refused("this listing has served its batch of creates", limit="listing")
         tag = prepared.marker()
@@ -121,13 +124,14 @@ class Ledger:
             budget.check_session(self.limits, usage, lane=tag.lane, repo=prepared.repo)
             ticket = self._hold(tx, prepared, key, lane=tag.lane, repo=prepared.repo)
         listing.creates += 1
+        self._held_by[ticket.id] = (listing.date, self._clock.elapsed())
         return ticket
 
     def hold_repository(
         self, prepared: Prepared, *, key: str, repo: str, listing: RepositoryListing
     ) -> Ticket:
         """Reserve one new repository `repo`; `listing` must be younger than 60 s."""
-        self._refuse_stale("repositories", listing.received)
+        self._refuse_stale("repositories", listing)
         if not prepared.makes(repo):
             raise Refused(f"this {prepared.kind} does not make {repo}", limit="ticket")
         with self._transaction() as tx:
@@ -136,8 +140,11 @@ class Ledger:
             self._refuse_while_closed(tx)
             settling.refuse_unsettled(tx, listing.date)
             counted.record_repositories(tx, listing)
+            counted.refuse_made_again(tx, repo, listing.date)
             budget.check_repository(self.limits, self._usage(tx, listing.date))
-            return self._hold(tx, prepared, key, lane="create", repo=repo)
+            ticket = self._hold(tx, prepared, key, lane="create", repo=repo)
+        self._held_by[ticket.id] = (listing.date, self._clock.elapsed())
+        return ticket
 
     def hold(self, prepared: Prepared, *, key: str) -> Ticket:
         """Reserve any other mutation; `key` is unique with its kind."""
@@ -364,8 +371,10 @@ class Ledger:
         data = {"world": world, "ledger": ledger_id, "schema": store.SCHEMA_VERSION}
         chain.append(tx, now, "opened", None, data)
 
-    def _refuse_stale(self, what: str, received: float) -> None:
-        age = self._clock.elapsed() - received
+    def _refuse_stale(self, what: str, listing: Listing | RepositoryListing) -> None:
+        age = self._clock.elapsed() - listing.received
+        on_the_wall = (self._clock.now() - listing.received_at).total_seconds()
+        age = max(age, on_the_wall) if age >= 0 else age
         if not 0 <= age <= LISTING_FRESH_SECONDS:
             raise Refused(f"the listing of {what} is {age:.0f} s old, 60 at most", limit="listing")
 
@@ -442,8 +451,8 @@ class Ledger:
     def _end(self, tx: sa.Connection, ticket: Ticket, outcome: Outcome, now: datetime) -> None:
         if outcome.state == "spent" and ticket.state == "held":
             raise Refused(f"ticket {ticket.id} was never sent: it has no effect", limit="ticket")
+        outcome = self._dated(ticket, outcome)
         table = store.tickets.c
-        result = dict(outcome.result)
         changed = tx.execute(
             sa.update(store.tickets)
             .where(table.id == ticket.id, table.state.in_(tickets.OPEN))
@@ -451,12 +460,12 @@ class Ledger:
                 state=outcome.state,
                 ended_at=stamp(now),
                 evidence=outcome.evidence,
-                result=chain.canonical(result),
+                result=chain.canonical(outcome.result),
             )
         )
         if changed.rowcount != 1:
             return  # whoever found the evidence first has ended it; ends are final
-        data = {"evidence": outcome.evidence, "result": result}
+        data = {"evidence": outcome.evidence, "result": outcome.result}
         chain.append(tx, now, outcome.state, ticket.id, data)
         if ticket.kind == "start_session" and outcome.evidence == QUOTA:
             counted.learn_ceiling(tx, self._usage(tx, now + self._ahead))
@@ -466,6 +475,18 @@ class Ledger:
                 data = {"what": "a repository of ours is public", "repo": str(ticket.repo)}
                 chain.append(tx, now, "alarm", None, data)
                 self._pause(tx, f"{ticket.repo} is public: make it private, then budget_resume")
+
+    def _dated(self, ticket: Ticket, outcome: Outcome) -> Outcome:
+        """Return the outcome; an effect that no answer dates is dated by the service's own clock.
+
+        That is the date of the listing it was held by and the seconds since: no wall can free it.
+        """
+        name = counted.DATED_BY.get(ticket.kind)
+        date, elapsed = self._held_by.pop(ticket.id, (None, 0.0))
+        if outcome.state != "spent" or name is None or date is None or outcome.result.get(name):
+            return outcome
+        by = date + timedelta(seconds=self._clock.elapsed() - elapsed)
+        return replace(outcome, result={**outcome.result, name: stamp(by)})
 
     def _pause(self, tx: sa.Connection, reason: str | None) -> None:
         tx.execute(sa.update(store.ledger).values(paused=reason or None))

@@ -98,7 +98,7 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
         self._fresh = fresh
         self._redactor = redactor
         self._switched_on = frozenset(switched_on)
-        self._in_flight: dict[asyncio.Task[httpx2.Response], None] = {}
+        self._in_flight: dict[asyncio.Task[httpx2.Response], str] = {}
         self.requests: dict[str, int] = {}
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
@@ -133,6 +133,10 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
             raise Refused(
                 f"{rule.kind} has a key in it, or what looks like one: leave that out", limit="key"
             )
+
+    def is_in_flight(self, ticket: str) -> bool:
+        """Whether this process is sending it now: whatever the clocks say, it is not over."""
+        return ticket in self._in_flight.values()
 
     async def drain(self) -> None:
         """Wait until every mutation that has left has its outcome recorded."""
@@ -209,7 +213,7 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
         self._tickets.mark_sent(ticket, kind=rule.kind, digest=digest)
         # From here the work is the server's: whoever stops waiting does not stop the send.
         sending = asyncio.ensure_future(self._send(ticket, origin, rule, request))
-        self._in_flight[sending] = None
+        self._in_flight[sending] = ticket
         sending.add_done_callback(self._landed)
         return await asyncio.shield(sending)
 
