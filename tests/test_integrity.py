@@ -229,3 +229,36 @@ def test_a_refused_ledger_is_left_as_it_is(tmp_path: Path):
     with pytest.raises((LedgerUnavailable, Refused)):
         open_ledger(path, clock)
     assert path.read_bytes() == damaged
+
+
+RULES: dict[str, tuple[str, ...]] = {
+    "a trigger": (
+        "CREATE TRIGGER t AFTER INSERT ON ledger_sessions BEGIN "
+        "UPDATE ledger_sessions SET running = 0; END",
+    ),
+    "a view": ("CREATE VIEW v AS SELECT 1",),
+    "no index of sends": ("DROP INDEX one_sent_per_ticket",),
+    "another index of ends": (
+        "DROP INDEX one_end_per_ticket",
+        "CREATE UNIQUE INDEX one_end_per_ticket ON ledger_events (ticket) WHERE kind = 'spent'",
+    ),
+    "keys that may come twice": (
+        "CREATE TABLE copied AS SELECT * FROM ledger_tickets",
+        "DROP TABLE ledger_tickets",
+        "ALTER TABLE copied RENAME TO ledger_tickets",
+        "CREATE INDEX tickets_by_state ON ledger_tickets (state, kind)",
+    ),
+}
+
+
+@pytest.mark.parametrize("statements", RULES.values(), ids=list(RULES))
+def test_a_rule_that_is_gone_or_was_put_in_closes_the_ledger(
+    tmp_path: Path, clock: ManualClock, ledger: Ledger, statements: tuple[str, ...]
+):
+    """What the database itself keeps is a part of the record (hostile review, 2026-11-22)."""
+    assert ledger.verify().agrees
+    with closing(sqlite3.connect(tmp_path / "state.db")) as raw, raw:
+        for statement in statements:
+            raw.execute(statement)
+    with pytest.raises(LedgerUnavailable, match="does not fit together"):
+        open_ledger(tmp_path / "state.db", clock)
