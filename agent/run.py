@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
 from agent.answers import with_answers
+from agent.ci_first import Offer, offer_ci, waiting
 from agent.discover import discover
 from agent.execute import Execution, Limits, Outcome
 from agent.interruption import Interrupted, was_interrupted
@@ -81,11 +82,13 @@ async def run_day(context: Context, options: Options) -> Result:
     _check_plan(options.plan, date, kept)
     day = kept or await _begin(context, options, date, limits)
     doubts: tuple[str, ...] = ()
+    offers: tuple[Offer, ...] = ()
     interrupted = False
     if options.dry_run:
         outcome = _rehearse(day, options)
     else:
         doubts = await _take_up(context, date)
+        offers = await offer_ci(context.tools, day.plan.without_ci, context.say)
         outcome, interrupted = await _execute(context, options, date, limits)
     budget = await _budget(context, interrupted=interrupted)
     events = await _events(context.tools)
@@ -106,6 +109,7 @@ async def run_day(context: Context, options: Options) -> Result:
         archived=outcome.archived,
         errors=outcome.errors,
         alarms=[*alarms, *doubts],
+        waiting=waiting(offers),
     )
     report = with_answers(build_report(day.plan, day.discovery, ending), context.state)
     if not options.dry_run:

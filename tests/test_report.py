@@ -98,6 +98,7 @@ def report(tasks: tuple[Progress, ...] = TASKS, plan: Plan = PLAN, **changes: ob
         "archived": ("s1",),
         "errors": ("look: no answer",),
         "alarms": ("marker that is not ours",),
+        "waiting": (),
     }
     return build_report(plan, DISCOVERY, Ending(**{**values, **changes}))  # pyright: ignore[reportArgumentType] -- fields of Ending
 

@@ -56,6 +56,9 @@ class Plan(Value):
     ideas: tuple[JudgedIdea, ...]
     tasks: tuple[Task, ...]
     notes: tuple[str, ...]
+    without_ci: tuple[str, ...] = Field(
+        default=(), description="repositories to offer CI to, the neediest first; no session"
+    )
 
     @model_validator(mode="after")
     def _keys_are_unique(self) -> Self:
@@ -122,6 +125,11 @@ def build_plan(
         ideas=judged,
         tasks=(*new, *more, *better, *spares),
         notes=_notes(budget, shares, len(creates), len(updates), care),
+        without_ci=tuple(
+            one.repo
+            for one in health
+            if one.has_ci is False and one.left_out is None and settings.touches(one.repo)
+        ),
     )
 
 

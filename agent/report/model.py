@@ -131,6 +131,7 @@ class Ending:
     archived: Sequence[str]
     errors: Sequence[str]
     alarms: Sequence[str]
+    waiting: Sequence[str]
 
 
 def build_report(plan: Plan, discovery: Discovery, ending: Ending) -> Report:
@@ -167,6 +168,7 @@ def build_report(plan: Plan, discovery: Discovery, ending: Ending) -> Report:
         needs_you=(
             *ending.alarms,
             *(f"{one.task.repo}: {one.reason}" for one in ending.tasks if _needs_a_person(one)),
+            *ending.waiting,
             *_doubts(ending.budget.held),
             *_stopped(ending.budget.paused),
         ),
