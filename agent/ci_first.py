@@ -13,7 +13,7 @@ class Offer(Value):
     """A pull request that waits for a person; `new` when it was opened just now."""
 
     repo: str
-    url: str
+    number: int
     new: bool
 
 
@@ -34,7 +34,7 @@ async def offer_ci(
             say(f"no CI is offered to {repo}: {error}")
             continue
         if pull.state == "open":
-            found.append(Offer(repo=repo, url=pull.url, new=not pull.already))
+            found.append(Offer(repo=repo, number=pull.number, new=not pull.already))
     if found:
         say(f"{len(found)} repositories wait for a person to merge their CI")
     return tuple(found)
@@ -44,8 +44,8 @@ def waiting(offers: Sequence[Offer]) -> tuple[str, ...]:
     """Return the line of a report that names them; none, when nothing waits."""
     if not offers:
         return ()
-    urls = ", ".join(one.url for one in offers)
+    pulls = ", ".join(f"{one.repo}#{one.number}" for one in offers)
     return (
         f"{len(offers)} repositories have no CI, and get no session before it has been green "
-        f"once: merge {urls}",
+        f"once: merge {pulls}",
     )

@@ -50,6 +50,6 @@ def test_one_that_cannot_be_offered_costs_only_itself() -> None:
 
 def test_a_report_names_what_waits() -> None:
     """Where nothing waits, nothing is said."""
-    offer = Offer(repo="me/tool", url="https://github.com/me/tool/pull/3", new=False)
+    offer = Offer(repo="me/tool", number=3, new=False)
     [line] = waiting([offer])
-    assert (line[:1], offer.url in line, waiting(())) == ("1", True, ())
+    assert (line[:1], "me/tool#3" in line, waiting(())) == ("1", True, ())
