@@ -447,7 +447,7 @@ MUTANTS = (
     _row(
         "proposal",
         "a branch at any commit",
-        old='        if body.sha not in _made(tx, prepared, "create_commit"):\n',
+        old='        if body.sha not in tickets.made(tx, "create_commit", prepared.repo):\n',
         new="        if not body.sha:\n",
         killer="patches_guard.py::test_each_step_of_a_proposal_stands_on_the_one_before",
         why="a pull request of ours proposes what somebody else has made",
