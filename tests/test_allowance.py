@@ -32,7 +32,11 @@ REFUSED = {"refused sessions", "refused settling", "refused listing"}
 
 @pytest.mark.parametrize(
     ("examples", "number"),
-    [(200, 1), (200, 2), pytest.param(2000, 3, marks=pytest.mark.deep)],
+    [
+        (200, 1),
+        pytest.param(200, 2, marks=pytest.mark.deep),
+        pytest.param(2000, 3, marks=pytest.mark.deep),
+    ],
 )
 def test_no_schedule_starts_more_sessions_than_the_allowance(examples: int, number: int):
     """facts/safety.md 7, rows 1, 6 to 9 and 11; the oracle is the machine's own truth."""
