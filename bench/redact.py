@@ -31,6 +31,7 @@ def texts(key: str) -> dict[str, str]:
         "full of the secret": f"{key} ",
         "full of parts of it": f"{key[:11]} {key[3:13]} ",
         "full of prefixes": "ghp_ sk- eyJ ://a:b Bearer x _KEY= -----BEGIN PRIVATE KEY-----\n",
+        "full of ends of private keys": "+a\n- 1:a\n" * 9 + "-----END PRIVATE KEY-----\n",
     }
     size = TEXT_KIB * KIB
     return {name: (piece * (size // len(piece) + 1))[:size] for name, piece in pieces.items()}

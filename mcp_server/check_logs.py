@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from mcp_server.clients.github_actions import Job, WorkflowRun
 from mcp_server.errors import NotFound, Refused, Unavailable, Unreadable
-from mcp_server.insight.ci_log import MOST_CHARACTERS, trimmed
+from mcp_server.insight.ci_log import MOST_CHARACTERS, plain, trimmed
 from mcp_server.models import CheckLogs, FailedJob
 from mcp_server.services import Services
 
@@ -76,7 +76,7 @@ async def _with_log(
     text, unread = None, f"the logs of {MOST_LOGS} jobs are shown, not of more"
     if most:
         try:
-            log = services.redactor.text(await services.actions.job_log(repo, job.id))
+            log = services.redactor.text(plain(await services.actions.job_log(repo, job.id)))
         except (NotFound, Refused, Unavailable, Unreadable) as error:
             unread = str(error)
         else:

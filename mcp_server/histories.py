@@ -9,6 +9,7 @@ from mcp_server.clients.jules import NEW_FOR, JulesClient
 from mcp_server.clients.jules_cursor import Cursor
 from mcp_server.clock import Clock
 from mcp_server.errors import NotFound
+from mcp_server.guard.redact import Redactor
 from mcp_server.insight.watching import Signs, read_signs
 from mcp_server.models import Activity, Session
 
@@ -23,7 +24,7 @@ _NO_TIME = datetime.min.replace(tzinfo=UTC)
 
 @dataclass(frozen=True, kw_only=True)
 class History:
-    """The last activities, oldest first, texts cut; of how many; and what all of them show."""
+    """The last activities, oldest first, texts masked and cut; of how many; and what all show."""
 
     activities: tuple[Activity, ...] = ()
     total: int = 0
@@ -41,9 +42,10 @@ class _Kept:
 class Histories:
     """Reads the activities of sessions through `jules`, and no more of them than is new."""
 
-    def __init__(self, jules: JulesClient, clock: Clock) -> None:
+    def __init__(self, jules: JulesClient, clock: Clock, redactor: Redactor) -> None:
         self._jules = jules
         self._clock = clock
+        self._redactor = redactor
         self._kept: dict[str, _Kept] = {}
 
     async def of(self, session: Session) -> History:
@@ -80,7 +82,7 @@ class Histories:
     async def _listed(self, session: Session, cursor: Cursor) -> Sequence[Activity]:
         try:
             async with aclosing(self._jules.activities(session.id, after=cursor.since)) as listed:
-                return [cut(one, MOST_TEXT) async for one in listed]
+                return [cut(one, MOST_TEXT, self._redactor) async for one in listed]
         except NotFound:
             # Its activities show a little later than itself (facts 5.3).
             if self._clock.now() - session.created_at >= NEW_FOR:
@@ -88,12 +90,16 @@ class Histories:
             return ()
 
 
-def cut(activity: Activity, most: int) -> Activity:
-    """Return an activity whose text has at most `most` characters, saying what is left out."""
-    over = len(activity.text) - most
-    if over <= 0:
+def cut(activity: Activity, most: int, redactor: Redactor) -> Activity:
+    """Return an activity whose text has at most `most` characters, saying what is left out.
+
+    Its secrets are taken out, also where it is short: who shows less of it cuts it once more.
+    """
+    text = redactor.text(activity.text)
+    over = max(0, len(text) - most)
+    if not over and text == activity.text:
         return activity
-    return activity.model_copy(update={"text": activity.text[:most], "left_out": over})
+    return activity.model_copy(update={"text": text[:most], "left_out": over})
 
 
 def in_order(activities: Sequence[Activity]) -> list[Activity]:

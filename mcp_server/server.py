@@ -52,7 +52,7 @@ def tools_of(services: Services) -> tuple[tuple[Tool, ToolAnnotations], ...]:
     budget, github, trends = BudgetTools(services), GitHubTools(services), TrendsTools(services)
     looking, caring = GitHubReading(services), GitHubCare(services)
     telling, offering = GitHubTelling(services), GitHubCi(services)
-    histories = Histories(services.jules, services.clock)
+    histories = Histories(services.jules, services.clock, services.redactor)
     patches = GitHubPatchTools(services, histories)
     listing, starting, acting = (
         JulesListing(services),

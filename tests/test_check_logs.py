@@ -3,13 +3,14 @@
 import gzip
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 import httpx2
 import pytest
 
-from mcp_server.check_logs import ends_of
+from mcp_server.check_logs import ends_of, read_check_logs
 from mcp_server.clients.github_actions import ActionsClient, WorkflowRun
 from mcp_server.errors import FactoryError, NotFound, Refused, Unreadable
 from mcp_server.sandbox.actions_wire import LOG_HOST
@@ -34,6 +35,7 @@ from tests.shared_data import capture
 
 RED: dict[str, object] = {"first_push_red": True, "fixes_itself": False, "gaps": (30.0,)}
 HERE = f"{LOG}{LOG_PATH}?se=2026-11-23T09%3A01%3A00Z&sig=a%2Bb"
+STARTED = "2026-11-23T09:00:00.1234567Z"
 Reply = Callable[[httpx2.Request], httpx2.Response]
 
 
@@ -205,6 +207,34 @@ def test_a_way_to_the_log_that_cannot_be_read_is_an_error_of_ours(said: str):
     """A library's own exception would pass for a bug."""
     with pytest.raises(FactoryError):
         read_log(leads_to(said, answer(200)))
+
+
+def test_a_private_key_in_a_log_is_masked_before_the_log_is_cut():
+    """Its middle alone looks like nothing; colours and times stand in each of its lines."""
+    run = {"id": 1, "status": "completed", "conclusion": "failure", "created_at": STARTED}
+    job = {"id": 7, "name": "ci", "status": "completed", "conclusion": "failure"}
+    key = [f"\x1b[36;1m{nth:04}{'aB3dE5fG7h/+' * 5}\x1b[0m" for nth in range(400)]
+    lines = ["-----BEGIN PRIVATE KEY-----", *key, "##[error]Process completed"]
+    log = "".join(f"{STARTED} {line}\n" for line in lines)
+
+    def reply(request: httpx2.Request) -> httpx2.Response:
+        path = request.url.path
+        if path.endswith("/runs"):
+            return answer(200, {"total_count": 1, "workflow_runs": [run]})
+        if path.endswith("/jobs"):
+            return answer(200, {"total_count": 1, "jobs": [job]})
+        return leads_to(HERE, httpx2.Response(200, content=log.encode()))(request)
+
+    async def play(desk: Desk) -> str:
+        pull = await opened(desk, minutes=20)
+        http = httpx2.AsyncClient(transport=guard(Network(reply), OpenDoor(), ManualClock()))
+        actions = ActionsClient(http, base=GITHUB)
+        parts = replace(desk.services, actions=actions)
+        found = await read_check_logs(parts, REPO, pull.number)
+        return str(found.jobs[0].log)
+
+    shown = at_desk(play)
+    assert shown == "-----BEGIN PRIVATE KEY-----***\n##[error]Process completed"
 
 
 def test_recorded_jobs_are_read_and_the_old_host_of_logs_is_refused():

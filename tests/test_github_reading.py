@@ -96,6 +96,29 @@ def test_hunks_that_are_missing_or_cut_are_said(file: PatchedFile, whole: bool, 
     assert (file.patch or "").startswith(shown.patch or "")
 
 
+def test_what_removes_a_private_key_does_not_show_it():
+    """A leaked key is taken out by a pull request, of which every line begins with a minus."""
+    key = [f"{nth:04}{'aB3dE5fG7h/+' * 5}" for nth in range(40)]
+    pem = "\n".join(["-----BEGIN PRIVATE KEY-----", *key, "-----END PRIVATE KEY-----", ""])
+
+    async def play(desk: Desk) -> None:
+        hub, repo = desk.world.github, repo_of(desk)
+        head = repo.git.branches["main"]
+        hub.push(repo, "main", hub.commit(repo, head, {"deploy.pem": pem}, "oops", OWNER))
+        with_it = repo.git.branches["main"]
+        tree = {k: v for k, v in repo.git.files(with_it).items() if k != "deploy.pem"}
+        gone = repo.git.add_commit(
+            repo.git.add_tree(tree), (with_it,), message="rm", author=OWNER, at=hub.now
+        )
+        hub.push(repo, "fix", gone)
+        pull = hub.open_pull(repo, head="fix", base="main", title="Remove it", body="")
+        told = await desk.call("github_pull_files", repo=REPO, number=pull.number)
+        assert told.content["files"][0]["deletions"] == len(key) + 2
+        assert not [line for line in key if line[:12] in told.text + str(told.content)]
+
+    at_desk(play)
+
+
 def test_all_hunks_together_are_bounded():
     """A pull request of many long files is still one answer; every file is named."""
     shown = fitted([changed(f"f{nth}", LONG) for nth in range(20)])

@@ -89,6 +89,40 @@ def test_whatever_jules_sends_an_answer_stays_small_and_says_what_is_left_out():
     assert told["one"].content["commands"][0]["left_out"] > 0
 
 
+KEY = [f"{nth:04}{'aB3dE5fG7h/+' * 5}" for nth in range(400)]
+PEM = "\n".join(["-----BEGIN PRIVATE KEY-----", *KEY])
+HUNK = f"diff --git a/k.pem b/k.pem\n--- a/k.pem\n+++ /dev/null\n@@ -1,401 +0,0 @@\n-{PEM}"
+
+
+def test_a_private_key_is_masked_before_what_holds_it_is_cut():
+    """Its middle alone looks like nothing, nor do its last lines, or its first characters."""
+    token = f"see {'x ' * 92}ghp_{'aB3dE5fG7h' * 4}"
+    told = activity(
+        1,
+        progressUpdated={"title": token},
+        artifacts=[
+            {"bashOutput": {"command": f"echo {'x ' * 487}{token[-44:]}", "output": PEM}},
+            change_set(HUNK.replace("\n0", "\n-0")),
+        ],
+    )
+    account = one("COMPLETED", told)
+
+    async def play(chat: Chat) -> list[Answer]:
+        given = {"session_id": ID, "activity_id": f"{1:032x}", "characters": 1_000}
+        whole = await chat.call("jules_get_activity", **given)
+        return [whole, await chat.call("jules_list_activities", session_id=ID)]
+
+    whole, listed = at_fake(account, play)
+    for said in (whole, listed):
+        both = said.text + json.dumps(said.content)
+        assert not [line for line in KEY if line[:12] in both]
+        assert "ghp_" not in both
+        assert "***" in both
+    (command,) = whole.content["commands"]
+    assert (command["output"], command["left_out"]) == ("-----BEGIN PRIVATE KEY-----***", 0)
+    assert whole.content["patch"]["removed"] == 401
+
+
 def test_images_come_as_images():
     """INTERFACE.md: as MCP images, capped; what is none is named and not shown.
 

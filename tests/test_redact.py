@@ -260,6 +260,16 @@ def test_a_private_key_of_nobody_we_know_is_masked_line_by_line():
     assert written(lines, Redactor(())) == expected
 
 
+@pytest.mark.parametrize("before", ["> ", "-", "2026-11-23T09:00:00Z "])
+def test_a_private_key_is_masked_line_by_line_whatever_stands_before_its_lines(before: str):
+    """A diff, a quotation, a log: each line is complete, and none looks like more follows."""
+    body = [f"MIIEvQaB3dE5fG7hJ9kL1mN2pQ4rS6t{n}" for n in range(9)]
+    lines = [before + line for line in ("-----BEGIN PRIVATE KEY-----", *body, "", "bye: now")]
+    clean = written((f"{line}\n" for line in lines), Redactor(()))
+    assert not [line for line in body if line[:12] in clean]
+    assert clean.endswith(": now\n")
+
+
 def test_a_stream_does_not_hold_without_bound():
     """64 KiB of a line without an end; where that is cut, a dozen characters get lost at most."""
     sink = StringIO()

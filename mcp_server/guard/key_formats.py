@@ -12,11 +12,45 @@ _WORD = r"[A-Za-z0-9_-]*+"
 _DOTTED = r"[A-Za-z0-9_.-]*+"
 _ALNUM = r"[A-Za-z0-9]*+"
 _VALUE = r"[A-Za-z0-9._~+/=%-]*+"
-# Also as JSON escapes them, and indented as in YAML.
-_PEM = r"(?:[A-Za-z0-9+/=]|[\r\n][ \t]*+|\\++[nr][ \t]*+)*+"
 _DIGIT = re.compile(r"[0-9]")
-_OPEN = re.compile(rf"-----BEGIN [A-Z ]*+-----{_PEM}")
 _SCHEMES = ("Bearer", "bearer", "Basic", "basic")
+# A private key, line by line; also as JSON escapes it, once or more.
+_BASE64 = r"(?:[A-Za-z0-9+/=]|\\++(?:/|u00[0-9A-Fa-f]{2}+))"
+_BREAK = r"(?:[\r\n]|\\++[nr])"
+_TWO = "[0-9]{2}+"
+_STAMP = (
+    rf"{_TWO}{_TWO}-{_TWO}-{_TWO}[T ]{_TWO}:{_TWO}:{_TWO}(?:[.,][0-9]{{1,9}}+)?+"
+    rf"(?:Z|[+-]{_TWO}:?+{_TWO})?+"
+)
+# What stands round a line: of a diff, a quotation, a list, a log with times or numbers, and code. A
+# quotation mark only where JSON escapes it: a bare one may be the end of a text in JSON.
+_ROUND = (
+    rf"(?:{_STAMP}|[0-9]{{1,6}}+(?:[:|\t]|\\++t)|(?!-----[BE])[-+>|#*,;' \t]"
+    r"|\\++(?:t|u003[Ee])|(?:\\\\)*+\\\")"
+)
+_NEXT_LINE = rf"(?:{_ROUND}*+{_BREAK})++{_ROUND}*+"
+# RFC 1421 4.6, RFC 9580 6.2.2.
+_FIELD = r"(?:Charset|Comment|DEK-Info|Hash|MessageID|Proc-Type|Version): [^\r\n\\\"]*+"
+_PEM = rf"(?:{_BASE64}|{_NEXT_LINE}(?:{_FIELD}|{_BASE64}))*+(?:{_NEXT_LINE}(?=-----END))?+"
+_LEAST_PEM = 32
+# Some of one line, or nothing but lines: a time and a word are no key.
+_PEM_SHAPE = re.compile(rf"[A-Za-z0-9+/=]{{12}}|\A(?:{_BASE64}|{_BREAK}[ \t]*+)*+\Z")
+_OPEN = re.compile(rf"-----BEGIN [A-Z ]*+-----{_PEM}(?:{_NEXT_LINE})?+")
+# The same from its end on, each part written backwards, for a text of which the beginning was cut
+# away: so it is read once, where a search for the beginning would begin anew with every word.
+_ARMOUR = re.compile(r"PRIVATE KEY(?: BLOCK)?+-----")
+_END = re.compile(r"-----END [A-Z ]{0,20}+\Z")
+_LONGEST_END = len("-----END ") + 20
+_STAMP_BACK = (
+    rf"(?:Z|{_TWO}:?+{_TWO}[+-])?+(?:[0-9]{{1,9}}+[.,])?+"
+    rf"{_TWO}:{_TWO}:{_TWO}[T ]{_TWO}-{_TWO}-{_TWO}{_TWO}"
+)
+_ROUND_BACK = (
+    rf"(?:{_STAMP_BACK}|(?:[:|\t]|t\\++)[0-9]{{1,6}}+|[-+>|#*,;' \t]|(?:t|[Ee]300u)\\++"
+    r"|\"\\(?:\\\\)*+(?!\\))"
+)
+_LINE_BEFORE = rf"(?:{_ROUND_BACK}*+(?:[\r\n]|[nr]\\++))++{_ROUND_BACK}*+"
+_PEM_BACK = re.compile(rf"(?:[nr]\\++{_ROUND_BACK}*+|[A-Za-z0-9+/=]|\\++|{_LINE_BEFORE})*+")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,8 +170,9 @@ FORMATS = (
         name="private key",
         prefixes=("PRIVATE KEY-----", "PRIVATE KEY BLOCK-----"),
         body=_PEM,
-        least=32,
+        least=_LEAST_PEM,
         context=True,
+        shape=_PEM_SHAPE,
         source="RFC 7468 10 and 11; RFC 9580 6.2",
     ),
     Format(
@@ -188,7 +223,7 @@ FORMATS = (
 
 def keys_in(text: str) -> list[tuple[int, int]]:
     """Return where keys stand in `text`, unordered; they may overlap."""
-    return [
+    found = [
         (look.start, look.end)
         for form in FORMATS
         for prefix in form.prefixes
@@ -196,13 +231,28 @@ def keys_in(text: str) -> list[tuple[int, int]]:
         for look in looks(form, prefix, text)
         if look.is_key
     ]
+    return [*found, *_ends_of_keys(text)]
 
 
 def open_key(text: str) -> int | None:
-    """Return where a private key begins whose end is not in `text` yet; None: there is none."""
+    """Return where a private key begins whose end is not in these lines yet; None: nowhere."""
     at = text.rfind("-----BEGIN ")
     run = _OPEN.match(text, at) if at >= 0 else None
     return at if run and run.end() == len(text) else None
+
+
+def _ends_of_keys(text: str) -> Iterator[tuple[int, int]]:
+    """Yield where the last lines of private keys stand, whose first ones may be missing."""
+    done = 0
+    for armour in _ARMOUR.finditer(text):
+        end = _END.search(text, max(done, armour.start() - _LONGEST_END), armour.start())
+        if end is not None:
+            lines = _PEM_BACK.match(text[done : end.start()][::-1])
+            start = end.start() - (lines.end() if lines else 0)
+            key = text[start : end.start()]
+            if len(key) >= _LEAST_PEM and _PEM_SHAPE.search(key):
+                yield start, end.start()
+        done = armour.end()
 
 
 def looks(form: Format, prefix: str, text: str) -> Iterator[Look]:

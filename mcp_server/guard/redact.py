@@ -154,7 +154,7 @@ class RedactedStream(io.TextIOBase):
         """Pass on what is complete, masked; return how much was taken, all of it."""
         self._held += text
         cut = self._held.rfind("\n") + 1
-        opened = key_formats.open_key(self._held)
+        opened = key_formats.open_key(self._held[:cut])
         if len(self._held) > _MOST_HELD:
             cut = len(self._held)
         elif opened is not None:

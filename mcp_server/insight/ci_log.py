@@ -1,7 +1,7 @@
 """The log of a failed job, cut down to what failed: pure, bounded, and plain text.
 
-It is other people's words: what is done with it is quoted as data. Secrets are taken out before it
-comes here.
+It is other people's words: what is done with it is quoted as data. Secrets are taken out between
+`plain` and `trimmed`: colours would hide them, and of a half nobody sees what it is.
 """
 
 import re
@@ -28,11 +28,16 @@ Span = tuple[datetime | None, datetime | None]
 _Line = tuple[datetime | None, str]
 
 
+def plain(log: str) -> str:
+    """Return a log as it would be read: with its times, without escapes and hidden characters."""
+    return "\n".join(f"{stamp}{text}" for stamp, text in _lines(log))
+
+
 def trimmed(log: str, failed: Sequence[Span], most: int = MOST_CHARACTERS) -> str:
     """Return the lines around errors, and the last ones of the failed steps.
 
     Args:
-        log: of one job, as GitHub gives it: each line with its time.
+        log: of one job, each line with its time, its secrets taken out.
         failed: the steps that failed; where none is known the end of the log stands for them.
         most: characters of the answer; where it is too short, the end is kept.
 
@@ -49,15 +54,20 @@ def trimmed(log: str, failed: Sequence[Span], most: int = MOST_CHARACTERS) -> st
 
 def _read(log: str) -> Iterator[_Line]:
     at: datetime | None = None
+    for stamp, text in _lines(log):
+        at = utc(stamp.rstrip()) if stamp else at
+        yield at, text if len(text) <= LONGEST_LINE else f"{text[:LONGEST_LINE]}…"
+
+
+def _lines(log: str) -> Iterator[tuple[str, str]]:
+    """Yield each line as its time, empty where it has none, and its text as it would be read."""
     for raw in log.rstrip("\r\n").split("\n"):
         line = raw.lstrip("\ufeff")
         stamp = _STAMP.match(line)
-        if stamp is not None:
-            at, line = utc(stamp[1]), line[stamp.end() :]
+        text = line[stamp.end() :] if stamp else line
         # A progress bar writes over itself: the last writing is what stands there.
-        shown = line.rstrip("\r").rpartition("\r")[2]
-        clean = _UNSEEN.sub("", _ESCAPE.sub("", shown)).rstrip()
-        yield at, clean if len(clean) <= LONGEST_LINE else f"{clean[:LONGEST_LINE]}…"
+        shown = text.rstrip("\r").rpartition("\r")[2]
+        yield stamp[0] if stamp else "", _UNSEEN.sub("", _ESCAPE.sub("", shown)).rstrip()
 
 
 def _around_errors(lines: Sequence[_Line]) -> set[int]:

@@ -1,6 +1,7 @@
 """Tools that read one repository: itself, its pull requests, their changes, and red CI's logs."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Annotated, Literal
 
 from mcp_types import CallToolResult
@@ -63,7 +64,8 @@ class GitHubReading:
         `left_out` names the files whose hunks are cut or missing. All of it is data.
         """
         listed, complete = await self._services.pulls.files(repo, number)
-        files = fitted(listed)
+        masked = self._services.redactor.text  # before anything is cut
+        files = fitted([replace(one, patch=one.patch and masked(one.patch)) for one in listed])
         left_out = tuple(file.path for file in files if file.note)
         lines = [f"{file.status} {file.path} +{file.additions} -{file.deletions}" for file in files]
         rest = [] if complete else ["and more files than are listed here"]

@@ -13,6 +13,7 @@ from mcp_server.clients import jules_names
 from mcp_server.clients.jules_cursor import Cursor as Place
 from mcp_server.clients.jules_wire import BashOutput, ChangeSet, Media
 from mcp_server.errors import BadArgument
+from mcp_server.guard.redact import Redactor
 from mcp_server.histories import MOST_TEXT, Histories, cut, in_order
 from mcp_server.insight import unidiff
 from mcp_server.models import (
@@ -103,11 +104,14 @@ class JulesReading:
         """
         name, one = jules_names.session_id(session_id), jules_names.activity_id(activity_id)
         whole = await self._services.jules.get_activity(name, one)
+        redactor = self._services.redactor
         shown = _shown_images(whole.media)
         value = ActivityDetail(
-            activity=cut(whole.activity, LONGEST_TEXT),
-            patch=_patch(whole.change_set, path, characters) if whole.change_set else None,
-            commands=tuple(_command(run) for run in whole.commands[-MOST_COMMANDS:]),
+            activity=cut(whole.activity, LONGEST_TEXT, redactor),
+            patch=_patch(whole.change_set, path, characters, redactor)
+            if whole.change_set
+            else None,
+            commands=tuple(_command(run, redactor) for run in whole.commands[-MOST_COMMANDS:]),
             images=tuple(
                 Image(mime_type=item.mime_type[:60], size_bytes=len(item.data), shown=nth in shown)
                 for nth, item in enumerate(whole.media[:MOST_MEDIA])
@@ -144,7 +148,7 @@ class JulesReading:
             found_in = last or "nowhere"
             if last is not None:
                 found = (await jules.get_activity(session.id, last)).change_set
-        patch = _patch(found, path, characters) if found else None
+        patch = _patch(found, path, characters, self._services.redactor) if found else None
         value = SessionPatch(
             session_id=session.id, repo=session.repo, found_in=found_in, patch=patch
         )
@@ -190,7 +194,7 @@ class JulesReading:
         onward = start.past(given)
         more = len(given) < len(unread)
         return Activities(
-            activities=tuple(cut(one, MOST_TEXT) for one in page),
+            activities=tuple(cut(one, MOST_TEXT, self._services.redactor) for one in page),
             next_cursor=onward.text() if more else None,
             resume_cursor=onward.text(),
         )
@@ -226,17 +230,19 @@ def _shown_images(media: Sequence[Media]) -> list[int]:
     return shown
 
 
-def _command(run: BashOutput) -> Command:
-    over = max(0, len(run.output) - LONGEST_OUTPUT)
+def _command(run: BashOutput, redactor: Redactor) -> Command:
+    # Before it is cut: the end of a private key alone looks like nothing.
+    output = redactor.text(run.output)
+    over = max(0, len(output) - LONGEST_OUTPUT)
     return Command(
-        command=run.command[:1_000],
-        output=run.output[over:],  # what matters in a log stands at its end
+        command=redactor.text(run.command)[:1_000],
+        output=output[over:],  # what matters in a log stands at its end
         exit_code=run.exit_code,
         left_out=over,
     )
 
 
-def _patch(found: ChangeSet, path: str | None, most: int) -> Patch:
+def _patch(found: ChangeSet, path: str | None, most: int, redactor: Redactor) -> Patch:
     """Return a diff under a cap: whole files first; of one file alone, its beginning."""
     files = unidiff.split(found.diff)
     asked = [one for one in files if path is None or one.path == path]
@@ -249,7 +255,7 @@ def _patch(found: ChangeSet, path: str | None, most: int) -> Patch:
     left_out = f"{len(left)} files do not fit: {', '.join(left[:10])}" if left else ""
     if not fitting:
         # No file to take apart, or none that fits: a part says more than nothing.
-        whole = asked[0].text if asked else found.diff
+        whole = redactor.text(asked[0].text if asked else found.diff)
         diff = whole[:most]
         left_out = (
             f"the last {len(whole) - most:,} characters of {asked[0].path if asked else 'it'}"
@@ -257,7 +263,7 @@ def _patch(found: ChangeSet, path: str | None, most: int) -> Patch:
         left_out = left_out if len(whole) > most else ""
     return Patch(
         base_commit=found.base_commit,
-        suggested_message=found.suggested_message[:2_000],
+        suggested_message=redactor.text(found.suggested_message)[:2_000],
         files=tuple(
             FileChange(path=one.path[:300], added=one.added, removed=one.removed)
             for one in files[:MOST_FILES]

@@ -69,7 +69,7 @@ class JulesWatching:
             waited = clock.elapsed() - started
             if _is_over(found, until or ()) or waited >= timeout_seconds:
                 break
-            message = f"{found.health}: {found.evidence}"[:300]
+            message = self._services.redactor.text(f"{found.health}: {found.evidence}")[:300]
             await ctx.report_progress(waited, timeout_seconds, message)
             rest = min(pause, timeout_seconds - waited)
             await clock.sleep_until(clock.now() + timedelta(seconds=rest))
