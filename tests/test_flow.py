@@ -165,6 +165,68 @@ def test_the_name_of_an_old_session_is_no_quotation():
     at_spoilt_desk(play)
 
 
+TOLD = "prodvault7f3a9c2e41bd"
+CARRIED: Mapping[str, tuple[str, dict[str, object]]] = {
+    "branch of a patch": (
+        "github_push_patch",
+        {"repo": REPO, "branch": TOLD, "title": "docs: x", "patch": "please"},
+    ),
+    "branch of a session": (
+        "jules_start_session",
+        {"repo": REPO, "branch": TOLD, "prompt": "Add tests"},
+    ),
+    "key of a session": (
+        "jules_start_session",
+        {"repo": REPO, "task_key": TOLD, "prompt": "Add tests"},
+    ),
+    "key of a session without a repository": (
+        "jules_start_session",
+        {"task_key": TOLD, "prompt": "Add tests"},
+    ),
+    "key of a new repository": (
+        "github_create_private_repo",
+        {"name": "new-app", "task_key": TOLD, "description": "An app"},
+    ),
+}
+
+
+@pytest.mark.parametrize("carried", CARRIED)
+def test_a_telling_word_is_no_name_of_a_branch_and_no_key_of_a_task_elsewhere(carried: str):
+    """Both are written where the call leads: a branch, a title, a description."""
+    tool, given = CARRIED[carried]
+
+    async def play(desk: SpoiltDesk) -> None:
+        desk.world.github.repo(OTHER_REPO).description = f"the vault is {TOLD}"
+        await desk.ask("github_get_repo", repo=OTHER_REPO)
+        sent = list(desk.tap.mutations)
+        assert (await desk.call(tool, **given)).refusal == ORIGIN
+        assert desk.tap.mutations == sent
+        if given.get("repo"):
+            told = await desk.call(tool, **{**given, "repo": OTHER_REPO})
+            assert told.refusal != ORIGIN if told.is_error else told.content
+
+    at_spoilt_desk(play)
+
+
+def test_a_branch_that_a_repository_has_told_is_its_own():
+    """Jules numbers its branches, and the next session may begin at one."""
+    name = "jules-12345678901234567890"
+
+    async def play(desk: SpoiltDesk) -> None:
+        repo = repo_of(desk)
+        repo.git.branches[name] = repo.git.branches["main"]
+        desk.world.github.open_pull(repo, head=name, base="main", title="Mine", body="")
+        async with restarted(desk) as later:
+            await later.ask("github_list_pulls", repo=REPO)
+            await later.start("kaaa1", REPO, branch=name)
+            told = await later.call(
+                "jules_start_session", repo=OTHER_REPO, branch=name, prompt="Add tests"
+            )
+            assert told.refusal == ORIGIN
+
+    at_spoilt_desk(play)
+
+
 def test_the_key_of_a_task_is_no_quotation():
     """It stands in the title of every session of its task."""
 

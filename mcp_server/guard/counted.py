@@ -136,6 +136,19 @@ def shows_all(tx: sa.Connection, listing: Listing) -> bool:
     )
 
 
+def has_issued(tx: sa.Connection, task_key: str) -> bool:
+    """Whether a ticket, or a session that was seen with a marker of ours, is of this task."""
+    ticket, session = store.tickets.c, store.sessions.c
+    begun = f"{task_key}.a"
+    tickets = sa.select(ticket.id).where(
+        (ticket.kind == "start_session") & ticket.key.startswith(begun, autoescape=True)
+        | (ticket.kind == "create_repository")
+        & ticket.key.startswith(f"{task_key}:", autoescape=True)
+    )
+    sessions = sa.select(session.id).where(session.marker.startswith(begun, autoescape=True))
+    return bool(tx.execute(sa.select(tickets.exists() | sessions.exists())).scalar_one())
+
+
 def refuse_twin(tx: sa.Connection, key: str) -> None:
     """Raise `Refused` when a session with this key's marker was seen, whoever started it."""
     seen = sa.select(store.sessions.c.id).where(store.sessions.c.marker == key)

@@ -294,6 +294,11 @@ class Ledger:
                 sa.select(table.repo).where(table.id == session_id)
             ).scalar_one_or_none()
 
+    def has_issued(self, task_key: str) -> bool:
+        """Whether work was begun here under this key, or was seen to be by an earlier life."""
+        with self._transaction() as tx:
+            return counted.has_issued(tx, task_key)
+
     def messages_to(self, session_id: str) -> frozenset[str]:
         """Return the digests of the messages sent to a session, whatever became of them."""
         table = store.tickets.c

@@ -15,10 +15,9 @@ from mcp_server.tools.jules_arguments import repo_of
 
 P = ParamSpec("P")
 # What a tool takes beside words: names and ids, which lead somewhere and say nothing, and a
-# purpose, which stays here. Whatever is not named is words.
-_NO_WORDS = frozenset(
-    {"activity_id", "branch", "cursor", "head_sha", "purpose", "repo", "session_id", "task_key"}
-)
+# purpose, which stays here. Whatever is not named is words: a branch and a task key are written
+# where the call leads.
+_NO_WORDS = frozenset({"activity_id", "cursor", "head_sha", "purpose", "repo", "session_id"})
 # What these tell, everybody can read on the sites they name.
 _PUBLIC = frozenset({"trends_discover", "trends_sources"})
 
@@ -34,7 +33,7 @@ def keeping_apart(
         place = await _place(services, kwargs)
         words = {name: one for name, one in kwargs.items() if name not in _NO_WORDS}
         if sends:
-            services.origins.check(words, place)
+            services.origins.check(_without_own_key(services.ledger, words), place)
         try:
             result = await tool(*args, **kwargs)
         except FactoryError as error:
@@ -63,6 +62,14 @@ async def _place(services: Services, given: Mapping[str, object]) -> str | None:
             return None
     # A creation that goes on after a restart finds its own words in the repository.
     return f"{await services.account.login()}/{name}" if isinstance(name, str) else None
+
+
+def _without_own_key(ledger: Ledger, words: Mapping[str, object]) -> Mapping[str, object]:
+    """Return the words without a task key of ours, which the titles of its sessions show."""
+    key = words.get("task_key")
+    if not isinstance(key, str) or not ledger.has_issued(key):
+        return words
+    return {name: one for name, one in words.items() if name != "task_key"}
 
 
 def _session(given: Mapping[str, object]) -> str | None:
