@@ -119,6 +119,26 @@ def test_the_words_of_a_session_without_a_repository_stay_there(origins: Origins
     assert [goes(origins, SECRET, to) for to in (one, two, A, None)] == [True, False, False, False]
 
 
+@pytest.mark.parametrize("session_first", [True, False])
+def test_a_session_of_an_unknown_repository_makes_no_word_of_another_everybodys(
+    origins: Origins, session_first: bool
+):
+    """A person's old session: it may well work on the repository that says the same."""
+    told = [({"text": SECRET}, origins.session("1", None)), ({"text": SECRET}, A)]
+    for data, place in told if session_first else reversed(told):
+        origins.heard(data, place)
+    assert [goes(origins, SECRET, to) for to in (A, B, None)] == [True, False, False]
+    origins.heard({"text": SECRET}, B)
+    assert goes(origins, SECRET, C)
+
+
+def test_what_is_everybodys_stays_so_when_a_session_says_it(origins: Origins):
+    origins.heard({"text": SECRET}, None)
+    origins.heard({"text": SECRET}, origins.session("1", None))
+    origins.heard({"text": SECRET}, A)
+    assert goes(origins, SECRET, B)
+
+
 @pytest.mark.parametrize("thin_first", [True, False])
 def test_a_session_whose_repository_is_known_is_that_place(origins: Origins, thin_first: bool):
     """Jules may leave the repository out of an answer (facts/jules-api.md 2.1)."""

@@ -68,7 +68,8 @@ class Origins:
     ) -> None:
         """Remember what a caller is told: words under a `repo` are its own, others the place's.
 
-        What two places say is everybody's; what is merely said again is still the first one's.
+        What two places say is everybody's; what is merely said again is still the first one's. A
+        session that is not known to work anywhere is no second place beside a repository.
 
         Args:
             data: a JSON value.
@@ -167,7 +168,12 @@ class Origins:
         known, whose = self._lies_in(known), self._lies_in(whose)
         if whose in (known, _SHARED, _NOWHERE):
             return known  # said again: by an echo, or by an answer that leaves out where it is from
-        return whose if known == _NOWHERE else _SHARED
+        if known in (_SHARED, _NOWHERE):
+            return whose if known == _NOWHERE else known
+        # Of a repository and a session of which the repository is not known, the session may well
+        # work on the other: that is one place which says it, not two.
+        named = [place for place in (known, whose) if " " not in place]
+        return named[0] if len(named) == 1 else _SHARED
 
 
 def texts_in(data: object) -> Iterator[str]:
