@@ -17,6 +17,8 @@ from mcp_server.guard.reconcile import reconcile_repositories, reconcile_session
 from mcp_server.models import ChangedFile, Health, Repository, Session, Source
 
 T = TypeVar("T")
+# Seconds; an owner may make a repository private at any moment, and its words are its own then.
+PUBLIC_FOR = 600.0
 
 
 @dataclass
@@ -134,9 +136,16 @@ class Account:
                 return known
         raise NotFound(f"{repo} is none of this account's repositories: see github_list_repos")
 
+    async def repository_now(self, repo: str) -> Repository:
+        """Return one repository, read just now; one that it shows private is public no more."""
+        found = await self._github.get_repository(repo)
+        if found.private:
+            self._public -= {found.repo.casefold()}
+        return found
+
     def is_public(self, repo: str) -> bool:
-        """Whether the last listing showed the repository as public; reads nothing anew."""
-        return repo in self._public
+        """Whether a listing of the last ten minutes showed it as public; reads nothing anew."""
+        return self._repositories.peek(PUBLIC_FOR) is not None and repo.casefold() in self._public
 
     @property
     def sessions_age(self) -> float:
@@ -170,7 +179,7 @@ class Account:
     async def _read_repositories(self) -> tuple[tuple[Repository, ...], RepositoryListing]:
         found, listing = await self._github.list_repositories()
         self.learnt += reconcile_repositories(self._ledger, listing)
-        self._public = frozenset(one.repo for one in found if not one.private)
+        self._public = frozenset(one.repo.casefold() for one in found if not one.private)
         return found, listing
 
 

@@ -79,7 +79,7 @@ async def create(services: Services, wanted: Wanted) -> Made:
     """
     repo = f"{await services.account.login()}/{wanted.name}"
     origin = await _ensure_repository(services, repo, wanted)
-    found = recognised(await services.github.get_repository(repo), services.marker_keys)
+    found = recognised(await services.account.repository_now(repo), services.marker_keys)
     if not found.private:
         services.ledger.alarm("a repository of ours is public", repo=repo)
         services.ledger.pause(f"{repo} is public: make it private by hand, then budget_resume")

@@ -165,6 +165,34 @@ def test_the_name_of_an_old_session_is_no_quotation():
     at_spoilt_desk(play)
 
 
+def test_what_a_public_repository_says_is_free_while_it_is_seen_to_be_public():
+    """In any spelling of its name; not once it is old news, nor after a look that says private."""
+
+    async def play(desk: SpoiltDesk) -> None:
+        repo = repo_of(desk, OTHER_REPO)
+        repo.private, repo.description = False, SECRET
+        desk.services.account.changed_repositories()
+        start = {"repo": REPO, "prompt": SECRET, "dry_run": True}
+
+        async def told(desk: SpoiltDesk, spelt: str = OTHER_REPO) -> bool:
+            await desk.ask("github_get_repo", repo=spelt)
+            answer = await desk.call("jules_start_session", **start)
+            return answer.is_error and answer.refusal == ORIGIN
+
+        await desk.ask("github_list_repos", max_age=0)
+        async with restarted(desk) as later:
+            assert not await told(later, OTHER_REPO.title())
+        await desk.wait(minutes=10)
+        async with restarted(desk) as later:
+            assert await told(later)
+        await desk.ask("github_list_repos", max_age=0)
+        repo.private = True
+        async with restarted(desk) as later:
+            assert await told(later)
+
+    at_spoilt_desk(play)
+
+
 TOLD = "prodvault7f3a9c2e41bd"
 CARRIED: Mapping[str, tuple[str, dict[str, object]]] = {
     "branch of a patch": (

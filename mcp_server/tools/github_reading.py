@@ -34,7 +34,7 @@ class GitHubReading:
         Any repository that the token can see. Next: github_repo_health, github_list_pulls.
         """
         found = creation.recognised(
-            await self._services.github.get_repository(repo), self._services.marker_keys
+            await self._services.account.repository_now(repo), self._services.marker_keys
         )
         privacy = "private" if found.private else "public"
         words = [privacy, *(["archived"] if found.archived else []), found.description]

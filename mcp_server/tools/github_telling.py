@@ -56,7 +56,7 @@ class GitHubTelling:
                 changed.append("topics")
         self._services.account.changed_repositories()
         after = creation.recognised(
-            await self._services.github.get_repository(before.repo), self._services.marker_keys
+            await self._services.account.repository_now(before.repo), self._services.marker_keys
         )
         found = Described(
             repo=after.repo,
@@ -153,7 +153,7 @@ class GitHubTelling:
         known = await services.account.repository(repo)
         if known.repo.casefold() in {name.casefold() for name in services.settings.never_touch}:
             raise Refused(f"{known.repo} is in never_touch: left alone", limit="never_touch")
-        found = await services.github.get_repository(known.repo)
+        found = await services.account.repository_now(known.repo)
         if found.archived:
             raise Refused(f"{found.repo} is archived: it is read-only", limit="archived")
         return found
@@ -162,7 +162,7 @@ class GitHubTelling:
         self, before: Repository, prepared: Prepared, shows: Callable[[Repository], bool]
     ) -> bool:
         async def happened() -> bool:
-            return shows(await self._services.github.get_repository(before.repo))
+            return shows(await self._services.account.repository_now(before.repo))
 
         return await self._put(prepared, happened, is_so=shows(before))
 
