@@ -1,6 +1,7 @@
 """Words on GitHub: a description and topics, a comment, the one report; each once, nothing else."""
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from pydantic import SecretStr
@@ -153,6 +154,30 @@ def test_there_is_one_report_issue_and_a_closed_one_stays_closed():
         assert repo.issues[first].state == "closed"
         assert await report("Another day") == (second, False)
         assert len(repo.issues) == 2
+
+    at_desk(play)
+
+
+@pytest.mark.parametrize("state", ["open", "closed"])
+def test_a_report_that_a_stranger_copied_is_left_alone(state: str):
+    """Whoever can read the report can copy its first line, marker and all."""
+
+    async def play(desk: Desk) -> None:
+        given = {"repo": REPO, "title": "Report"}
+        ours = (await desk.ask("github_report_issue", body="All is well", **given))["number"]
+        repo = repo_of(desk)
+        number = repo.next_number()
+        later = repo.issues[ours].updated + timedelta(minutes=1)
+        copied = replace(
+            repo.issues[ours], number=number, author="stranger", updated=later, state=state
+        )
+        repo.issues[number] = replace(copied)
+        told = await desk.ask("github_report_issue", body="One waits", **given)
+        assert (told["opened"], told["number"]) == (False, ours)
+        assert repo.issues[number] == copied
+        repo.issues[ours].author = repo.issues[ours].author.upper()
+        told = await desk.ask("github_report_issue", body="All is well", **given)
+        assert (told["opened"], told["number"]) == (False, ours)
 
     at_desk(play)
 

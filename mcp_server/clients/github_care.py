@@ -26,21 +26,28 @@ class _Comment(Wire):
     body: str | None = None
 
 
+class _User(Wire):
+    login: str = ""
+
+
 class _Issue(Wire):
     number: int
     html_url: str
     title: str = ""
     body: str | None = None
     state: str
+    # Null where the account is deleted.
+    user: _User | None = None
     pull_request: object = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Issue:
-    """An issue, no pull request; `state` is `open` or `closed`."""
+    """An issue, no pull request; `state` is `open` or `closed`, `author` a login, empty: gone."""
 
     number: int
     url: str
+    author: str
     title: str
     body: str
     state: str
@@ -74,6 +81,7 @@ class CareClient:
             Issue(
                 number=one.number,
                 url=one.html_url,
+                author=one.user.login if one.user else "",
                 title=one.title,
                 body=one.body or "",
                 state=one.state,

@@ -151,7 +151,7 @@ def issue_json(repo: Repo, issue: Issue) -> dict[str, object]:
         "title": issue.title,
         "body": issue.body,
         "state": issue.state,
-        "user": author_json(repo.owner),
+        "user": author_json(issue.author),
         "comments": len(issue.comments),
         "html_url": f"https://github.com/{repo.full_name}/issues/{issue.number}",
         "created_at": second_time(issue.created),

@@ -23,6 +23,7 @@ class Issue:
     body: str
     created: datetime
     updated: datetime
+    author: str = OWNER
     state: str = "open"
     comments: list[str] = field(default_factory=list[str])
 

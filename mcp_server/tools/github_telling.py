@@ -104,8 +104,8 @@ class GitHubTelling:
     ) -> Annotated[CallToolResult, Reported]:
         """Open the one report issue of a repository of yours, or update it where it is open.
 
-        Found by our marker in its body. One that a person closed stays closed; then it is a new
-        one.
+        Found by our marker in its body, where the token's own login has written it. One that a
+        person closed stays closed; then it is a new one.
         """
         services = self._services
         own = await self._own(repo)
@@ -144,8 +144,11 @@ class GitHubTelling:
 
     async def _reports(self, repo: str, tag: str) -> tuple[api.Issue, ...]:
         begins = f"<!-- daily-factory report {tag} -->"
+        login = (await self._services.account.login()).casefold()
         issues = await self._services.care.issues(repo)
-        return tuple(one for one in issues if one.body.startswith(begins))
+        return tuple(
+            one for one in issues if one.author.casefold() == login and one.body.startswith(begins)
+        )
 
     async def _own(self, repo: str) -> Repository:
         """Return a repository of the account, read just now, that may be written to."""
