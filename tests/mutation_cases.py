@@ -313,7 +313,12 @@ async def _patched(desk: SpoiltDesk, n: int) -> dict[str, object]:
     path = f"docs/note{n:03}.md"
     head = f"diff --git a/{path} b/{path}\nnew file mode 100644\n--- /dev/null\n+++ b/{path}\n"
     patch = f"{head}@@ -0,0 +1 @@\n+a note\n"
-    return {"repo": REPO, "branch": f"docs/n{n:03}", "title": "docs: a note", "patch": patch}
+    return {
+        "repo": REPO,
+        "branch": f"daily-factory/n{n:03}",
+        "title": "docs: a note",
+        "patch": patch,
+    }
 
 
 async def _scheduled(desk: SpoiltDesk, n: int) -> dict[str, object]:

@@ -178,7 +178,7 @@ LISTED: tuple[tuple[str, str, str, Field | None], ...] = (
         "create_branch",
         "POST",
         rf"{_REPO}/git/refs",
-        part(ref=like(rf"refs/heads/{NEW_BRANCH}"), sha=COMMIT),
+        part(ref=like(rf"refs/heads/daily-factory/{NEW_BRANCH}"), sha=COMMIT),
     ),
     (
         "open_pull",

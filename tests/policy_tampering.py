@@ -93,7 +93,7 @@ BASES = (
         f'{{"base_tree":"{SHA}","tree":[{{"path":"app/[id].ts","mode":"100644","type":"blob",'
         f'"sha":null}},{{"path":"b","mode":"100755","type":"blob","sha":"{SHA}"}}]}}',
     ),
-    _write("POST", f"{REPO}/git/refs", f'{{"ref":"refs/heads/fix/x","sha":"{SHA}"}}'),
+    _write("POST", f"{REPO}/git/refs", f'{{"ref":"refs/heads/daily-factory/x","sha":"{SHA}"}}'),
     _write(
         "POST",
         f"{REPO}/pulls",

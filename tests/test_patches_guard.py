@@ -24,11 +24,11 @@ def commit(sha: str = TREE, repo: str = REPO) -> Prepared:
     return github.create_commit(repo, message="fix: x", tree=sha, parent=BASE)
 
 
-def branch(sha: str = COMMIT, name: str = "fix/x", repo: str = REPO) -> Prepared:
+def branch(sha: str = COMMIT, name: str = "daily-factory/x", repo: str = REPO) -> Prepared:
     return github_patches.create_branch(repo, name, sha)
 
 
-def pull(head: str = "fix/x", base: str = "main", repo: str = REPO) -> Prepared:
+def pull(head: str = "daily-factory/x", base: str = "main", repo: str = REPO) -> Prepared:
     return github_patches.open_pull(repo, title="fix: x", head=head, base=base, body="[df1 x] y")
 
 
@@ -44,7 +44,12 @@ NOT_YET: tuple[tuple[Prepared, ...], ...] = (
     (commit(), branch(), pull(), tree(".github/workflows/ci.yml"), tree("CODEOWNERS")),
     (commit(BASE), commit(repo="owner/other"), branch(), branch(TREE), pull()),
     (branch(BASE), branch(TREE), branch(repo="owner/other"), pull()),
-    (pull("fix/y"), pull("main"), pull("fix/x", "fix/x"), pull(repo="owner/other")),
+    (
+        pull("daily-factory/y"),
+        pull("main"),
+        pull("daily-factory/x", "daily-factory/x"),
+        pull(repo="owner/other"),
+    ),
 )
 
 

@@ -4,14 +4,22 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 
+from agent.wiring import SANDBOX_GITHUB_TOKEN, SANDBOX_JULES_KEY
 from mcp_server.sandbox.repository import OWNER, Pull, Repo
 from mcp_server.sandbox.session import Session as WorldSession
+from mcp_server.settings import Settings
 from tests.agent_cases import OTHER_REPO, REPO, Desk, at_desk
 from tests.mutation_cases import of_ours, repo_of
 
 NAME = "factory-owner/new-app"
 TITLE = "feat: first version"
+UNTOUCHED = Settings(
+    jules_api_key=SecretStr(SANDBOX_JULES_KEY),
+    github_token=SecretStr(SANDBOX_GITHUB_TOKEN),
+    never_touch=(REPO.upper(),),
+)
 
 
 async def repoless(desk: Desk, key: str = "kone") -> WorldSession:
@@ -146,6 +154,33 @@ def test_a_patch_from_a_chat_becomes_a_pull_request_that_a_person_merges() -> No
     at_desk(play)
 
 
+@pytest.mark.parametrize("given", ["v1.2", "daily-factory/v1.2"])
+def test_the_branch_is_under_a_name_that_is_ours(given: str) -> None:
+    """A repository's own workflows may publish whatever stands at `release` or `v1.2`."""
+
+    async def play(desk: Desk) -> None:
+        more = {**GIVEN, "branch": given, "patch": edit("a.py")}
+        found = await desk.ask("github_push_patch", **more)
+        repo, pull = pull_of(desk, found)
+        assert found["branch"] == pull.head_ref == "daily-factory/v1.2"
+        assert [name for name in repo.git.branches if "v1.2" in name] == [pull.head_ref]
+        assert (await desk.ask("github_push_patch", **more))["already"]
+
+    at_desk(play)
+
+
+@pytest.mark.parametrize("given", [{"patch": "please"}, {"session_id": "1" * 19}])
+def test_no_patch_goes_to_what_is_never_touched(given: dict[str, object]) -> None:
+    """The setting is a person's; names ignore case."""
+
+    async def play(desk: Desk) -> None:
+        told = await desk.call("github_push_patch", **{**GIVEN, **given})
+        assert told.refusal == ("refused", "never_touch")
+        assert desk.tap.mutations == []
+
+    at_desk(play, keys=UNTOUCHED)
+
+
 REFUSED: dict[str, tuple[dict[str, object], tuple[str, str | None], str]] = {
     "neither": ({}, ("bad_argument", None), "either"),
     "both": ({"patch": edit("a.py"), "session_id": "1"}, ("bad_argument", None), "either"),
@@ -207,7 +242,17 @@ async def is_the_users(desk: Desk) -> dict[str, object]:
 
 async def branch_is_there(desk: Desk) -> dict[str, object]:
     repo = repo_of(desk)
-    repo.git.branches["fix/x"] = repo.git.branches["main"]
+    repo.git.branches["daily-factory/fix/x"] = repo.git.branches["main"]
+    return {"patch": edit("a.py")}
+
+
+async def is_archived(desk: Desk) -> dict[str, object]:
+    repo_of(desk).archived = True
+    return {"patch": edit("a.py")}
+
+
+async def is_a_fork(desk: Desk) -> dict[str, object]:
+    repo_of(desk).fork = True
     return {"patch": edit("a.py")}
 
 
@@ -217,6 +262,8 @@ UNFIT = {
     still_works: ("refused", "state"),
     is_the_users: ("refused", "foreign"),
     branch_is_there: ("bad_argument", None),
+    is_archived: ("refused", "state"),
+    is_a_fork: ("refused", "state"),
 }
 
 

@@ -62,9 +62,9 @@ MUTATIONS: tuple[Prepared, ...] = (
             Change(path="app/[id]/(x).ts", mode="100644", content="x"),
         ],
     ),
-    github_patches.create_branch("owner/tool", "fix/tests", SHA),
+    github_patches.create_branch("owner/tool", "daily-factory/tests", SHA),
     github_patches.open_pull(
-        "owner/tool", title="fix: x", head="fix/tests", base="main", body="[df1 x] y"
+        "owner/tool", title="fix: x", head="daily-factory/tests", base="main", body="[df1 x] y"
     ),
     github.move_branch("owner/tool", "main", SHA),
     github.merge_pull("owner/tool", 7, SHA),

@@ -147,7 +147,7 @@ BODIES = (
             github.create_repository("new-tool", "a new tool"),
             github.create_tree("owner/tool", SHA, [("a.py", "x = 1\n")]),
             github.create_commit("owner/tool", message="first", tree=SHA, parent=SHA),
-            github_patches.create_branch("owner/tool", "fix/tests", SHA),
+            github_patches.create_branch("owner/tool", "daily-factory/tests", SHA),
             github_patches.open_pull("owner/tool", title="x", head="a", base="b", body="[df1 x] y"),
             github.move_branch("owner/tool", "main", SHA),
             github.merge_pull("owner/tool", 7, SHA),

@@ -143,14 +143,19 @@ def _name_of_a_branch(ref: str) -> str:
     return ref
 
 
+# What every branch that is made here begins with.
+BRANCHES = "daily-factory/"
 _BRANCH = r"[A-Za-z0-9._/-]{1,200}$"
 _GIT_TAKES_IT = AfterValidator(_name_of_a_branch)
 
 
 class CreateBranch(Body):
-    """`POST git/refs`: a branch that is not there yet; GitHub answers 422 if it is."""
+    """`POST git/refs`: a branch that is not there yet; GitHub answers 422 if it is.
 
-    ref: Annotated[str, Field(pattern=rf"^refs/heads/{_BRANCH}"), _GIT_TAKES_IT]
+    Of a name that is ours: somebody's workflows may publish what stands at a branch of theirs.
+    """
+
+    ref: Annotated[str, Field(pattern=rf"^refs/heads/{BRANCHES}{_BRANCH}"), _GIT_TAKES_IT]
     sha: Annotated[str, Field(pattern=SHA)]
 
 

@@ -6,8 +6,10 @@ from typing import Annotated
 from mcp_types import CallToolResult
 
 from mcp_server import competitors, standard
+from mcp_server.changeable import changeable
 from mcp_server.errors import Refused
 from mcp_server.guard import paths
+from mcp_server.guard.bodies import BRANCHES
 from mcp_server.models import Marker, ProposedPatch, Repository
 from mcp_server.patches.plan import Change
 from mcp_server.proposing import Wanted, propose
@@ -16,7 +18,7 @@ from mcp_server.tools.jules_arguments import Repo
 from mcp_server.tools.result import answer
 
 _WORKFLOWS = ".github/workflows/"
-CI_BRANCH = "daily-factory/ci"
+CI_BRANCH = f"{BRANCHES}ci"
 CI_TITLE = "ci: check every change"
 REMOVAL_TITLE = "ci: remove the schedules that start sessions by themselves"
 
@@ -35,7 +37,7 @@ class GitHubCi:
         Called again it gives the same pull request, also one that a person has closed: that is a
         no. Next: a person merges it, then github_repo_health.
         """
-        own = await self._own(repo)
+        own = await changeable(self._services, repo)
         files = (await self._services.github.get_tree(own.repo, own.default_branch)).files
         there = sorted(path for path in files if path.startswith(_WORKFLOWS))
         if there:
@@ -56,7 +58,7 @@ class GitHubCi:
         Those that github_list_workflows shows as using Jules, on or off; this factory's own stays.
         github_disable_workflow stops one at once; this is for good, and a person merges it.
         """
-        own = await self._own(repo)
+        own = await changeable(self._services, repo)
         listed = await self._services.workflows.workflows(own.repo)
         seen = [await competitors.look(self._services, own.repo, one) for one in listed]
         spending = sorted(
@@ -68,22 +70,11 @@ class GitHubCi:
         return await self._propose(
             own,
             tuple(Change(path=path, mode="100644") for path in spending),
-            branch=f"daily-factory/schedules-{digest}",
+            branch=f"{BRANCHES}schedules-{digest}",
             title=REMOVAL_TITLE,
             origin="These run by the clock and spend the allowance that is planned elsewhere: "
             f"{', '.join(spending)}.",
         )
-
-    async def _own(self, repo: str) -> Repository:
-        """Return one of the account's repositories that may be changed."""
-        own = await self._services.account.repository(repo)
-        protected = {name.casefold() for name in self._services.settings.never_touch}
-        if own.repo.casefold() in protected:
-            raise Refused(f"{own.repo} is in never_touch: left alone", limit="never_touch")
-        if own.archived or own.fork:
-            what = "archived" if own.archived else "a fork"
-            raise Refused(f"{own.repo} is {what}: left alone", limit="state")
-        return own
 
     async def _propose(
         self, own: Repository, work: tuple[Change, ...], *, branch: str, title: str, origin: str

@@ -8,8 +8,10 @@ from mcp_types import CallToolResult
 from pydantic import Field
 
 from mcp_server.account import disown
+from mcp_server.changeable import changeable
 from mcp_server.clients import jules_names
 from mcp_server.errors import BadArgument, Refused
+from mcp_server.guard.bodies import BRANCHES
 from mcp_server.histories import Histories
 from mcp_server.models import Marker, ProposedPatch, Repository, Session
 from mcp_server.patches.parse import MOST_CHARACTERS
@@ -33,7 +35,7 @@ Branch = Annotated[
     Field(
         pattern=r"^[A-Za-z0-9_][A-Za-z0-9._-]*(?:/[A-Za-z0-9_][A-Za-z0-9._-]*)*$",
         max_length=100,
-        description="name of the new branch; one that is there is never written to",
+        description="name of the new branch, under daily-factory/; one that is there is left alone",
     ),
 ]
 
@@ -71,27 +73,29 @@ class GitHubPatchTools:
         For a session that could not open one itself: a repoless one, or one whose repository was
         no source yet. Give either session_id or patch. The diff is applied to the base branch as
         it is now, without fuzz: text files only, no workflow, CODEOWNERS or git file. The same
-        (repo, branch, diff) gives the same pull request again. Next: github_get_pull. A session's
+        (repo, branch, diff) gives the same pull request again; nothing goes to what is archived, a
+        fork, or in never_touch. Next: github_get_pull. A session's
         may be merged by the gate, as long as its branch stays at this commit; a given patch's is a
         person's to merge.
         """
         if (session_id is None) == (patch is None):
             raise BadArgument("give either session_id or patch, not both and not neither")
-        target = await self._services.account.repository(repo)
+        target = await changeable(self._services, repo)
+        name = branch if branch.startswith(BRANCHES) else f"{BRANCHES}{branch}"
         if session_id is not None:
             work = await self._of_session(target, jules_names.session_id(session_id))
         else:
             work = self._given(target, patch or "")
         if self._services.redactor.text(work.diff) != work.diff:
             raise Refused("the patch holds a secret of this installation", limit="secret")
-        if branch in (work.base, target.default_branch):
+        if not {branch, name}.isdisjoint((work.base, target.default_branch)):
             raise BadArgument(f"{branch!r} is where the pull request goes to: name a new branch")
         found = await propose(
             self._services,
             Wanted(
                 repo=target.repo,
                 base=work.base,
-                branch=branch,
+                branch=name,
                 title=title,
                 work=work.diff,
                 origin=work.origin,
@@ -102,7 +106,7 @@ class GitHubPatchTools:
             repo=target.repo,
             number=found.pull.number,
             url=found.pull.url,
-            branch=branch,
+            branch=name,
             base=found.pull.base_ref,
             head_sha=found.pull.head_sha,
             session_id=session_id,
