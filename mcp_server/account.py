@@ -6,15 +6,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Generic, TypeVar
 
-from mcp_server.clients.github import DELETES, GitHubClient
+from mcp_server.clients.github import DELETES, GitHubClient, Listed
 from mcp_server.clients.jules import JulesClient
 from mcp_server.clock import Clock
 from mcp_server.errors import NotFound, SettingsError
+from mcp_server.guard.checks import Memory
 from mcp_server.guard.counted import Listing, RepositoryListing
 from mcp_server.guard.gate import Observation
 from mcp_server.guard.ledger import Ledger
 from mcp_server.guard.reconcile import reconcile_repositories, reconcile_sessions
-from mcp_server.models import ChangedFile, Health, Repository, Session, Source
+from mcp_server.models import ChangedFile, Repository, Session, Source
 
 T = TypeVar("T")
 # Seconds; an owner may make a repository private at any moment, and its words are its own then.
@@ -56,14 +57,6 @@ class _Shared(Generic[T]):
         self._kept = None
 
 
-@dataclass(frozen=True, kw_only=True)
-class Expected:
-    """The checks that a base branch runs, and for which heads they were read."""
-
-    names: frozenset[str]
-    read_for: frozenset[str]
-
-
 class Account:
     """The account's sessions, sources and repositories; every read settles what it proves."""
 
@@ -84,8 +77,7 @@ class Account:
         self.observations: dict[tuple[str, int], Observation] = {}
         self.heads: dict[tuple[str, int], tuple[str, datetime]] = {}
         self.files: dict[tuple[str, int], tuple[str, tuple[ChangedFile, ...]]] = {}
-        self.expected: dict[tuple[str, str], Expected] = {}
-        self.health: dict[str, tuple[Repository, Health]] = {}
+        self.checks = Memory()
 
     async def login(self) -> str:
         """Return the GitHub login that the token belongs to.
@@ -123,6 +115,10 @@ class Account:
 
     async def repositories(self, *, max_age: float) -> tuple[Repository, ...]:
         """Return all repositories of the owner."""
+        return tuple(one.repository for one in await self.listed(max_age=max_age))
+
+    async def listed(self, *, max_age: float) -> tuple[Listed, ...]:
+        """Return all repositories of the owner, each with what tells whether it changed."""
         return (await self._repositories.get(max_age))[0]
 
     async def repository_listing(self) -> RepositoryListing:
@@ -176,10 +172,11 @@ class Account:
         listing.sessions = tuple(disown(one, twins) for one in listing.sessions)
         return listing
 
-    async def _read_repositories(self) -> tuple[tuple[Repository, ...], RepositoryListing]:
+    async def _read_repositories(self) -> tuple[tuple[Listed, ...], RepositoryListing]:
         found, listing = await self._github.list_repositories()
         self.learnt += reconcile_repositories(self._ledger, listing)
-        self._public = frozenset(one.repo.casefold() for one in found if not one.private)
+        public = frozenset(listing.created) - listing.private
+        self._public = frozenset(repo.casefold() for repo in public)
         return found, listing
 
 

@@ -1,47 +1,54 @@
-"""Reads what decisions need from GitHub and Jules: the gate's evidence, a repository's health."""
+"""Reads what the gate decides by from GitHub and Jules: the evidence of one pull request."""
 
-from collections.abc import Sequence
-
-from mcp_server.account import Expected
-from mcp_server.errors import NotFound, Refused, Unavailable, Unreadable
+from mcp_server.check_evidence import read_checks
+from mcp_server.errors import FactoryError, NotFound, Refused
 from mcp_server.guard import marker, proposal
-from mcp_server.guard.gate import GateEvidence, Observation, judge_checks
-from mcp_server.insight.health import RepositoryFacts, score
-from mcp_server.models import ChangedFile, Check, Health, Marker, PullRequest, Repository, Session
+from mcp_server.guard.gate import GateEvidence, Observation, state_of
+from mcp_server.models import ChangedFile, Marker, PullRequest, Session
 from mcp_server.services import Services
-
-_README = ("readme.md", "readme", "readme.rst", "readme.txt")
 
 
 async def read_pull(services: Services, repo: str, number: int) -> GateEvidence:
     """Read everything that the gate looks at, just now."""
-    pull = await services.github.get_pull(repo, number)
-    now = services.clock.now()
     key = (repo, number)
-    checks = await _checks(services, repo, pull.head_sha)
-    expected = await _expected(services, repo, pull.base_ref, pull.head_sha)
-    state = judge_checks(checks, expected)
-    earlier = services.account.observations.get(key)
-    if earlier is None or earlier.sha != pull.head_sha or earlier.checks != state:
-        services.account.observations[key] = Observation(sha=pull.head_sha, at=now, checks=state)
+    try:
+        pull = await services.github.get_pull(repo, number)
+    except FactoryError:
+        # What held before nobody saw go on holding.
+        services.account.observations.pop(key, None)
+        raise
+    now = services.clock.now()
+    found = await read_checks(services, pull)
+    read = services.clock.now()
     head, since = services.account.heads.get(key, ("", now))
     if head != pull.head_sha:
         since = now
         services.account.heads[key] = (pull.head_sha, now)
     opener = await _session_of(services, pull.url)
     proposer = await _proposer_of(services, pull) if opener is None else None
-    return GateEvidence(
+    files = await _files(services, repo, number, pull.head_sha)
+    # No other look comes between this one and what it leaves for the next.
+    earlier = services.account.observations.get(key)
+    evidence = GateEvidence(
         now=now,
         pull=pull,
         head_since=since,
-        checks=checks,
+        checks=found.checks,
         checks_sha=pull.head_sha,
-        expected=expected,
+        expected=found.expected,
+        blind=found.blind,
+        rules=found.rules,
         earlier=earlier,
         session=opener or proposer,
         proposed=proposer is not None,
-        files=await _files(services, repo, number, pull.head_sha),
+        files=files,
     )
+    # From when the last answer was there, so that two looks are as far apart as they seem.
+    seen = Observation(sha=pull.head_sha, at=read, checks=state_of(evidence))
+    changed = earlier is None or (earlier.sha, earlier.checks) != (seen.sha, seen.checks)
+    if changed and (earlier is None or earlier.sha != seen.sha or earlier.at <= read):
+        services.account.observations[key] = seen
+    return evidence
 
 
 async def own_session_of(services: Services, repo: str, number: int) -> Session:
@@ -58,95 +65,6 @@ def own_tag(services: Services, pull: PullRequest) -> Marker | None:
     place = proposal.place(pull.base_ref, pull.head_ref, pull.head_sha)
     found = marker.read(pull.tag, services.marker_keys, repo=pull.repo, branch=place)
     return found if found is not None and found.valid else None
-
-
-async def read_health(services: Services, repos: Sequence[str] | None) -> tuple[Health, ...]:
-    """Score the named repositories, or all; unchanged ones from memory. Worst first."""
-    known = await services.account.repositories(max_age=300)
-    names = None if repos is None else {repo.lower() for repo in repos}
-    found = [
-        await _health(services, repository)
-        for repository in known
-        if names is None or repository.repo.lower() in names
-    ]
-    return tuple(sorted(found, key=lambda health: (health.score, health.repo)))
-
-
-async def _health(services: Services, repository: Repository) -> Health:
-    kept = services.account.health.get(repository.repo)
-    if kept is not None and kept[0] == repository:
-        return kept[1]
-    health = score(await _facts(services, repository))
-    services.account.health[repository.repo] = (repository, health)
-    return health
-
-
-async def _facts(services: Services, repository: Repository) -> RepositoryFacts:
-    paths, readme = await _paths(services, repository)
-    checks: tuple[Check, ...] | None = ()
-    open_pulls = 0
-    empty = paths == ()
-    if not (empty or repository.archived or repository.fork):
-        checks = await _checks(services, repository.repo, repository.default_branch)
-        open_pulls = len(await services.github.list_pulls(repository.repo))
-    return RepositoryFacts(
-        repository=repository.model_copy(update={"empty": empty}),
-        paths=paths,
-        readme_bytes=readme,
-        ci_conclusion=_conclusion(checks),
-        open_pulls=open_pulls,
-        observed_at=services.clock.now(),
-    )
-
-
-async def _paths(
-    services: Services, repository: Repository
-) -> tuple[tuple[str, ...] | None, int | None]:
-    """Return the file paths and the README's size; None where they cannot be read."""
-    try:
-        tree = await services.github.get_tree(repository.repo, repository.default_branch)
-    except Refused as error:
-        if error.limit == "state":  # 409: no commit yet
-            return (), 0
-        return None, None
-    except (NotFound, Unavailable, Unreadable):
-        return None, None
-    sizes = {path.lower(): size for path, size in tree.files.items()}
-    readme = next((sizes[name] for name in _README if name in sizes), 0)
-    return tuple(sorted(tree.files)), readme
-
-
-def _conclusion(checks: tuple[Check, ...] | None) -> str | None:
-    """Return one word for the default branch: the worst that its checks say."""
-    state = judge_checks(checks, frozenset())
-    return {"GREEN": "success", "FAILED": "failure"}.get(state)
-
-
-async def _checks(services: Services, repo: str, ref: str) -> tuple[Check, ...] | None:
-    """Return the checks at a commit or branch; None when they cannot be read to the end."""
-    try:
-        return await services.github.list_checks(repo, ref)
-    except (Refused, NotFound, Unavailable, Unreadable):
-        return None
-
-
-async def _expected(services: Services, repo: str, branch: str, head: str) -> frozenset[str]:
-    """Return the names that ran on the base branch: what a pull request must repeat.
-
-    Read once for every head that is judged. A base that was pushed a moment ago shows some of its
-    checks only: what it showed before is expected still, until all that there are have finished.
-    """
-    known = services.account.expected.get((repo, branch))
-    if known is not None and head in known.read_for:
-        return known.names
-    checks = await _checks(services, repo, branch)
-    names = frozenset(check.name for check in checks or ())
-    if known is not None and judge_checks(checks, frozenset()) not in ("GREEN", "FAILED"):
-        names |= known.names
-    read_for = (known.read_for if known else frozenset[str]()) | {head}
-    if names:
-        services.account.expected[(repo, branch)] = Expected(names=names, read_for=read_for)
-    return names
 
 
 async def _files(

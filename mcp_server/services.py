@@ -10,10 +10,13 @@ import sqlalchemy as sa
 from pydantic import SecretStr
 
 from mcp_server.account import Account
+from mcp_server.cache import Cache
 from mcp_server.clients import github as github_api
+from mcp_server.clients.etags import ConditionalReads
 from mcp_server.clients.github import GitHubClient
 from mcp_server.clients.github_actions import LOG_HOSTS, ActionsClient
 from mcp_server.clients.github_care import CareClient
+from mcp_server.clients.github_graphql import GraphQLClient
 from mcp_server.clients.github_patches import TreesClient
 from mcp_server.clients.github_pulls import PullsClient
 from mcp_server.clients.github_workflows import WorkflowsClient
@@ -28,6 +31,7 @@ from mcp_server.guard.origins import Origins
 from mcp_server.guard.redact import Redactor
 from mcp_server.guard.transport import GuardedTransport, Origin
 from mcp_server.settings import GITHUB_URL, Settings, is_loopback
+from mcp_server.survey import Survey
 from mcp_server.trends import SOURCES
 
 USER_AGENT = "daily-factory/0.1 (+https://github.com/daily-factory)"
@@ -50,6 +54,7 @@ class Services:
     care: CareClient
     pages: PagesClient
     account: Account
+    survey: Survey
     origins: Origins
     redactor: Redactor
     marker_keys: tuple[bytes, ...] = field(repr=False)
@@ -121,7 +126,8 @@ def connect(
         redactor=redactor,
         switched_on=("delete_session",) if settings.enable_delete else (),
     )
-    return _over(settings, clock, ledger, transport, redactor, keys.that_mark)
+    cache = Cache(engine, owner=_fingerprint(keys.github))
+    return _over(settings, clock, ledger, transport, cache, redactor, keys.that_mark)
 
 
 def _over(
@@ -129,6 +135,7 @@ def _over(
     clock: Clock,
     ledger: Ledger,
     transport: GuardedTransport,
+    cache: Cache,
     redactor: Redactor,
     marker_keys: tuple[bytes, ...],
 ) -> Services:
@@ -137,8 +144,10 @@ def _over(
         transport=transport, timeout=None, trust_env=False, headers={"user-agent": USER_AGENT}
     )
     jules = JulesClient(http, base=settings.jules_url, clock=clock, marker_keys=marker_keys)
-    github = GitHubClient(http, base=settings.github_url, clock=clock)
+    conditional = ConditionalReads(http, cache)
+    github = GitHubClient(http, base=settings.github_url, clock=clock, conditional=conditional)
     account = Account(jules=jules, github=github, ledger=ledger, clock=clock)
+    graphql = GraphQLClient(http, base=settings.github_url)
     return Services(
         settings=settings,
         clock=clock,
@@ -153,6 +162,7 @@ def _over(
         care=CareClient(http, base=settings.github_url),
         pages=PagesClient(http),
         account=account,
+        survey=Survey(account=account, github=github, graphql=graphql, cache=cache, clock=clock),
         origins=Origins(account.is_public),
         redactor=redactor,
         marker_keys=marker_keys,
@@ -217,6 +227,11 @@ def _logs(settings: Settings) -> tuple[Origin, ...]:
     if settings.github_url != GITHUB_URL:
         return ()
     return (Origin(service="log", base=f"https://{LOG_HOSTS[0]}", hosts=LOG_HOSTS[1]),)
+
+
+def _fingerprint(github_token: str) -> str:
+    """Return what tells whose reading the cache holds: GitHub's tags are good for one token."""
+    return hashlib.sha256(b"daily-factory cache " + github_token.encode()).hexdigest()[:16]
 
 
 def _world(jules_key: str) -> str:

@@ -119,6 +119,19 @@ repositories = sa.Table(
     sa.Column("created_at", sa.Text, nullable=False),
 )
 
+# What was read and can be read anew at any time: nothing is counted by it, so it has no version,
+# and a ledger of any version gets it.
+cache = sa.Table(
+    "cache_entries",
+    metadata,
+    sa.Column("kind", sa.Text, primary_key=True),
+    sa.Column("key", sa.Text, primary_key=True),
+    sa.Column("owner", sa.Text, nullable=False),
+    sa.Column("tag", sa.Text, nullable=False),
+    sa.Column("read_at", sa.Text, nullable=False),
+    sa.Column("body", sa.LargeBinary, nullable=False),
+)
+
 
 def open_engine(url: str) -> sa.Engine:
     """Open the database at `url` (`sqlite:///PATH` here); a new one gets this version's tables.
@@ -152,6 +165,7 @@ def open_engine(url: str) -> sa.Engine:
                 raise LedgerUnavailable(f"{path} holds somebody else's tables: name another file")
             metadata.create_all(connection)
         _check_version(connection, path)
+        cache.create(connection, checkfirst=True)
     with translated(path), engine.connect() as connection, connection.begin() as probe:
         # A file that cannot be written opens and locks like any other: a write tells.
         connection.exec_driver_sql("PRAGMA user_version = 0")

@@ -453,6 +453,23 @@ MUTANTS = (
         why="a pull request of ours proposes what somebody else has made",
     ),
     _row(
+        "queries",
+        "any document",
+        old="    if hashlib.sha256(document.encode()).hexdigest() not in HASHES:\n",
+        new="    if not document:\n",
+        killer="graphql.py::test_what_is_not_a_known_document_about_repositories_never_leaves"
+        "[a mutation]",
+        why="all that GraphQL can do, without a ticket",
+    ),
+    _row(
+        "rate",
+        "to the last request",
+        old="remaining <= limit * RESERVED",
+        new="remaining < 0",
+        killer="rate.py::test_near_the_end_of_the_hour_reads_stop_and_say_until_when[50-5000]",
+        why="a survey leaves nothing for the merges in flight",
+    ),
+    _row(
         "tripwire",
         "a pass outlives its block",
         old="(held and held.open) else",

@@ -4,6 +4,7 @@ Own patterns, the standard library's JSON; nothing of the product is imported bu
 that the tests' guard serves.
 """
 
+import hashlib
 import json
 import re
 from collections.abc import Callable
@@ -24,6 +25,13 @@ def says(*values: object) -> Field:
 
 def either(*fields: Field) -> Field:
     return lambda found: any(field(found) for field in fields)
+
+
+def hashed(*digests: str) -> Field:
+    def fits(found: object) -> bool:
+        return isinstance(found, str) and hashlib.sha256(found.encode()).hexdigest() in digests
+
+    return fits
 
 
 def part(**shape: Field) -> Field:
@@ -60,7 +68,9 @@ ID = r"[A-Za-z0-9_-]{1,64}"
 WORDS = like(r"[\s\S]+")
 TEXT = like(r"[\s\S]*")
 COMMIT = like(r"[0-9a-f]{40}")
-_QUERY_NAME = "pageSize|pageToken|filter|affiliation|sort|state|per_page|page|recursive|head_sha"
+_QUERY_NAME = (
+    "pageSize|pageToken|filter|affiliation|sort|state|per_page|page|recursive|head_sha|ref"
+)
 _PAIR = rf"(?:{_QUERY_NAME})(?:=[^&;#\s]*)?"
 QUERY = rf"(?:\?{_PAIR}(?:&{_PAIR})*)?"
 # A branch that git takes: no part begins or ends with a dot or ends with `.lock`, no two dots.
@@ -106,8 +116,11 @@ LISTED: tuple[tuple[str, str, str, Field | None], ...] = (
     ("get_blob", "GET", rf"{_REPO}/git/blobs/[0-9a-f]{{40}}{QUERY}", None),
     ("get_ref", "GET", rf"{_REPO}/git/ref/heads/{BRANCH}{QUERY}", None),
     ("get_commit", "GET", rf"{_REPO}/git/commits/[0-9a-f]{{40}}{QUERY}", None),
-    ("list_checks", "GET", rf"{_REPO}/commits/{BRANCH}/check-runs{QUERY}", None),
-    ("list_statuses", "GET", rf"{_REPO}/commits/{BRANCH}/status{QUERY}", None),
+    ("list_checks", "GET", rf"{_LINKED}/commits/{BRANCH}/check-runs{QUERY}", None),
+    ("list_suites", "GET", rf"{_LINKED}/commits/{BRANCH}/check-suites{QUERY}", None),
+    ("list_statuses", "GET", rf"{_LINKED}/commits/{BRANCH}/status{QUERY}", None),
+    ("list_rules", "GET", rf"{_REPO}/rules/branches/{BRANCH}{QUERY}", None),
+    ("get_protection", "GET", rf"{_REPO}/branches/{BRANCH}/protection{QUERY}", None),
     ("list_pulls", "GET", rf"{_REPO}/pulls{QUERY}", None),
     ("get_pull", "GET", rf"{_REPO}/pulls/{NUMBER}{QUERY}", None),
     ("list_files", "GET", rf"{_LINKED}/pulls/{NUMBER}/files{QUERY}", None),
@@ -134,6 +147,23 @@ LISTED: tuple[tuple[str, str, str, Field | None], ...] = (
         None,
     ),
     ("read_site", "GET", rf"{re.escape(SITE)}/.*", None),
+    (
+        "ask_nodes",
+        "POST",
+        rf"{_G}/graphql",
+        part(
+            query=hashed(
+                "d1320639e7b09d1e845b3eed49f1e4762eedf1ad8bc6342e869bcf3ac72bdef4",
+                "cc2b97148a01823daa829e5df55d0b644afec1c8d9826bce6eeb9df53fb5750b",
+            ),
+            variables=part(
+                ids=some(
+                    like(r"R_[A-Za-z0-9_-]{1,40}|MDEwOlJlcG9zaXRvcnk[A-Za-z0-9]{1,20}={0,2}"),
+                    most=100,
+                )
+            ),
+        ),
+    ),
     (
         "start_session",
         "POST",

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import cast
 
 from mcp_server.guard.policy import Service
+from mcp_server.guard.queries import CHECKS, FACTS
 from tests.guard_cases import GITHUB, JULES, LOG, LOG_PATH, SHA, SITE
 
 
@@ -71,6 +72,10 @@ BASES = (
         '{"prompt":"do it","title":"[df1 x] t","sourceContext":{"source":"sources/github/owner/'
         'tool","githubRepoContext":{"startingBranch":"main"}},"automationMode":"AUTO_CREATE_PR",'
         '"requirePlanApproval":false}',
+    ),
+    *(
+        _write("POST", "/graphql", f'{{"query":{json.dumps(text)},"variables":{{"ids":["R_a"]}}}}')
+        for text in (FACTS, CHECKS)
     ),
     _write("POST", "/sessions/s1:sendMessage", '{"prompt":"go on & _method=DELETE"}'),
     _write("POST", "/sessions/s1:approvePlan", "{}"),

@@ -48,6 +48,38 @@ def without(*prefixes: str) -> tuple[str, ...]:
     return tuple(path for path in SOUND_PATHS if not path.startswith(prefixes))
 
 
+@pytest.mark.parametrize(
+    ("changes", "part", "lost"),
+    [
+        ({"paths": without("tests"), "folders": ("src/parts",)}, "tests", None),
+        ({"paths": without("tests"), "folders": ("src/test",)}, "tests", 0),
+        (
+            {"paths": (*SOUND_PATHS, *(f"{n}.ts" for n in range(9))), "folders": ("a/b",)},
+            "tests",
+            0,
+        ),
+        ({"paths": without(".github"), "folders": (".github/workflows",)}, "ci", None),
+        ({"paths": without(".github"), "folders": ("src/parts",)}, "ci", 20),
+        ({"paths": without("docs"), "folders": ("docs",)}, "docs", 0),
+        ({"paths": without("CONTRIBUTING"), "folders": (".github",)}, "docs", 0),
+        ({"open_pulls": None}, "backlog", None),
+    ],
+)
+def test_what_a_folder_holds_that_nobody_looked_into_costs_nothing(
+    changes: dict[str, object], part: str, lost: int | None
+) -> None:
+    """Unknown is not absent: a survey of thousands looks two levels deep."""
+    found = score(facts(**{"ci_conclusion": None, **changes}))
+    assert found.parts.get(part) == lost
+
+
+def test_a_repository_with_folders_that_nobody_looked_into_is_no_skeleton() -> None:
+    """Its sources may lie deeper than the survey looks; and the reading has its own word."""
+    found = score(facts(paths=("README.md",), folders=("packages/app",), notes=("a note",)))
+    assert found.improvement != "initialise"
+    assert found.evidence[-1] == "a note"
+
+
 def test_a_sound_repository_loses_nothing_and_is_hunted_for_bugs() -> None:
     """REQUEST.md phase 4: bugs are the first of the optimiser's list."""
     health = score(facts())

@@ -4,14 +4,17 @@ import json
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import timedelta
+from pathlib import Path
 
 import httpx2
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mcp_server.cache import Cache
 from mcp_server.clients import github, github_patches, jules
 from mcp_server.clients import github_care as care
+from mcp_server.clients.etags import ConditionalReads
 from mcp_server.clients.github import GitHubClient
 from mcp_server.clients.github_actions import ActionsClient
 from mcp_server.clients.github_care import CareClient
@@ -25,6 +28,7 @@ from mcp_server.guard.policy import RULES
 from mcp_server.guard.request import Prepared
 from mcp_server.patches.plan import Change
 from mcp_server.sandbox.loop import run_virtual
+from mcp_server.store import open_engine
 from tests.guard_cases import (
     GITHUB,
     JULES,
@@ -160,17 +164,22 @@ def _reply(request: httpx2.Request) -> httpx2.Response:
         return answer(302, location=f"{LOG}{LOG_PATH}?sig=a%2Bb")
     if path.endswith("/check-runs"):
         return answer(200, {"total_count": 0, "check_runs": []})
+    if "/rules/" in path:
+        return answer(200, [])
     return answer(200, {"sessions": [], "tree": {"sha": SHA}})
 
 
-def test_each_read_that_a_client_makes_leaves_by_its_own_rule():
+def test_each_read_that_a_client_makes_leaves_by_its_own_rule(tmp_path: Path):
     """No read is refused, and none needs a ticket (I9)."""
     network, tickets = Network(_reply), OpenDoor()
 
     async def go() -> None:
         clock = ManualClock()
         http = httpx2.AsyncClient(transport=guard(network, tickets, clock))
-        hub = GitHubClient(http, base=GITHUB, clock=clock)
+        cache = Cache(open_engine(f"sqlite:///{tmp_path}/state.db"), owner="x")
+        hub = GitHubClient(
+            http, base=GITHUB, clock=clock, conditional=ConditionalReads(http, cache)
+        )
         actions = ActionsClient(http, base=GITHUB)
         trees = TreesClient(http, base=GITHUB)
         workflows = WorkflowsClient(http, base=GITHUB)
@@ -182,6 +191,9 @@ def test_each_read_that_a_client_makes_leaves_by_its_own_rule():
             lambda: hub.get_repository("owner/tool"),
             lambda: hub.get_tree("owner/tool", "feature/x-1"),
             lambda: hub.list_checks("owner/tool", SHA),
+            lambda: hub.checks.suites("owner/tool", SHA),
+            lambda: hub.checks.rules("owner/tool", "main"),
+            lambda: hub.checks.workflow_text("owner/tool", ".github/workflows/ci.yml", "main"),
             lambda: hub.list_pulls("owner/tool"),
             lambda: hub.get_pull("owner/tool", 7),
             lambda: hub.list_files("owner/tool", 7),

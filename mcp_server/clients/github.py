@@ -11,6 +11,8 @@ from typing import Any, Literal
 
 import httpx2
 
+from mcp_server.clients.etags import ConditionalReads
+from mcp_server.clients.github_checks import ChecksClient
 from mcp_server.clients.wire import (
     Answer,
     Timestamp,
@@ -25,6 +27,7 @@ from mcp_server.clients.wire import (
 from mcp_server.clock import Clock
 from mcp_server.errors import NotFound, Unreadable
 from mcp_server.guard import bodies
+from mcp_server.guard.checks import Sources, combined
 from mcp_server.guard.counted import RepositoryListing
 from mcp_server.guard.request import Prepared
 from mcp_server.models import ChangedFile, Check, PullRequest, Repository
@@ -47,6 +50,7 @@ class _License(Wire):
 
 class _Repository(Wire):
     full_name: str
+    node_id: str = ""
     private: bool
     visibility: str = "private"
     archived: bool = False
@@ -58,6 +62,7 @@ class _Repository(Wire):
     default_branch: str = "main"
     created_at: Timestamp
     pushed_at: Timestamp | None = None
+    updated_at: Timestamp | None = None
     open_issues_count: int = 0
 
 
@@ -91,33 +96,6 @@ class _Pull(Wire):
     body: str | None = None
     created_at: Timestamp
     updated_at: Timestamp
-
-
-class _App(Wire):
-    slug: str = ""
-
-
-class _CheckRun(Wire):
-    id: int
-    name: str
-    status: str
-    conclusion: str | None = None
-    app: _App | None = None
-
-
-class _CheckRuns(Wire):
-    total_count: int
-    check_runs: tuple[_CheckRun, ...]
-
-
-class _Status(Wire):
-    context: str
-    state: str
-
-
-class _Statuses(Wire):
-    total_count: int
-    statuses: tuple[_Status, ...]
 
 
 class _File(Wire):
@@ -162,6 +140,19 @@ class TokenOwner:
     scopes: frozenset[str] | None
 
 
+@dataclass(frozen=True, kw_only=True)
+class Listed:
+    """A repository of a listing, with what a survey needs beside it.
+
+    `node_id` is its name in GraphQL, empty where none was told; `stamp` changes with every push,
+    setting, issue and pull request.
+    """
+
+    repository: Repository
+    node_id: str
+    stamp: str
+
+
 class TreeListing(Wire):
     """The files of a branch: path → size in bytes; `complete` False when GitHub cut it off."""
 
@@ -170,13 +161,17 @@ class TreeListing(Wire):
 
 
 class GitHubClient:
-    """Reads and sends through the guarded transport; keeps nothing."""
+    """Reads and sends through the guarded transport; keeps nothing but answers with their tags."""
 
-    def __init__(self, http: httpx2.AsyncClient, *, base: str, clock: Clock) -> None:
-        """Speak to the API at `base`."""
+    def __init__(
+        self, http: httpx2.AsyncClient, *, base: str, clock: Clock, conditional: ConditionalReads
+    ) -> None:
+        """Speak to the API at `base`; what is asked again and again, over `conditional`."""
         self._http = http
+        self._conditional = conditional
         self._base = base.rstrip("/")
         self._clock = clock
+        self.checks = ChecksClient(http, base=base)
 
     async def whoami(self) -> TokenOwner:
         """Return who the token belongs to, and what it may do."""
@@ -186,35 +181,38 @@ class GitHubClient:
         scopes = None if said is None else frozenset(filter(None, re.split(r"[,\s]+", said)))
         return TokenOwner(login=login, scopes=scopes)
 
-    async def list_repositories(self) -> tuple[tuple[Repository, ...], RepositoryListing]:
-        """Return every repository the token's owner has, and when each was made."""
+    async def list_repositories(self) -> tuple[tuple[Listed, ...], RepositoryListing]:
+        """Return every repository the token's owner has, and when each was made.
+
+        Each page is asked conditionally; the listing's date is of this reading all the same.
+        """
         received, received_at = self._clock.elapsed(), self._clock.now()
         url: str | None = f"{self._base}/user/repos"
         params = [("affiliation", "owner"), ("per_page", "100"), ("sort", "full_name")]
-        found: list[Repository] = []
+        found: list[Listed] = []
         first: datetime | None = None
         for _ in range(MOST_PAGES):
             if url is None:
                 break
-            page = await get_json(self._http, url, params)
+            page = await self._conditional.get(url, params)
             first = first or page.date
-            found += [repository(raw) for raw in rows(page)]
+            found += [_listed(raw) for raw in rows(page)]
             url, params = page.next_url, []
         if first is None or url is not None:
             raise Unreadable(f"the repositories do not end within {MOST_PAGES} pages")
-        created = {item.repo: item.created_at for item in found}
+        known = [item.repository for item in found]
         listing = RepositoryListing(
             date=first,
             received=received,
             received_at=received_at,
-            created=created,
-            private=frozenset(item.repo for item in found if item.private),
+            created={item.repo: item.created_at for item in known},
+            private=frozenset(item.repo for item in known if item.private),
         )
         return tuple(found), listing
 
     async def get_repository(self, repo: str) -> Repository:
         """Return one repository; `NotFound` when the token cannot see one of that exact name."""
-        found = repository((await self._get(f"/repos/{repo}")).data)
+        found = repository((await self._conditional.get(f"{self._base}/repos/{repo}")).data)
         if found.repo.lower() != repo.lower():
             raise NotFound(f"{repo} is now {found.repo}: use that name")
         return found
@@ -227,26 +225,10 @@ class GitHubClient:
         return TreeListing(files=files, complete=not tree.truncated)
 
     async def list_checks(self, repo: str, ref: str) -> tuple[Check, ...]:
-        """Return the newest check run of each (app, name) and each commit status at `ref`."""
-        runs = read(
-            _CheckRuns, (await self._get(f"/repos/{repo}/commits/{ref}/check-runs", _FULL)).data
-        )
-        statuses = read(
-            _Statuses, (await self._get(f"/repos/{repo}/commits/{ref}/status", _FULL)).data
-        )
-        if runs.total_count > len(runs.check_runs) or statuses.total_count > len(statuses.statuses):
-            raise Unreadable(f"{repo} has more checks on {ref} than one page shows")
-        newest: dict[tuple[str, str], _CheckRun] = {}
-        for run in sorted(runs.check_runs, key=lambda run: run.id):
-            newest[(run.app.slug if run.app else "", run.name)] = run
-        return (
-            *(
-                Check(name=run.name, app=app, status=run.status, conclusion=run.conclusion)
-                for (app, _), run in sorted(newest.items())
-            ),
-            # The combined `state` says "pending" when there is no status at all: not read.
-            *(_status_check(status) for status in statuses.statuses),
-        )
+        """Return the last word of each check run and each commit status at `ref`."""
+        runs = await self.checks.runs(repo, ref)
+        statuses = await self.checks.statuses(repo, ref)
+        return combined(Sources(runs=runs, statuses=statuses.checks))
 
     async def list_pulls(
         self, repo: str, *, state: Literal["open", "closed", "all"] = "open"
@@ -298,12 +280,20 @@ class GitHubClient:
         return await get_json(self._http, self._base + path, params)
 
 
-_FULL = (("per_page", "100"),)
-
-
 def repository(raw: object) -> Repository:
     """Read a repository."""
+    return _repository(read(_Repository, raw))
+
+
+def _listed(raw: object) -> Listed:
     wire = read(_Repository, raw)
+    parts = (wire.pushed_at, wire.updated_at, wire.open_issues_count, wire.default_branch)
+    return Listed(
+        repository=_repository(wire), node_id=wire.node_id, stamp="|".join(map(str, parts))
+    )
+
+
+def _repository(wire: _Repository) -> Repository:
     return Repository(
         repo=wire.full_name,
         private=wire.private and wire.visibility == "private",
@@ -392,15 +382,4 @@ def _changed_file(raw: object) -> ChangedFile:
         additions=wire.additions,
         deletions=wire.deletions,
         previous_path=wire.previous_filename,
-    )
-
-
-def _status_check(wire: _Status) -> Check:
-    # A commit status has one word for both; anything but success is not green.
-    finished = wire.state != "pending"
-    return Check(
-        name=wire.context,
-        app="status",
-        status="completed" if finished else "pending",
-        conclusion={"success": "success"}.get(wire.state, "failure") if finished else None,
     )

@@ -25,6 +25,7 @@ _GONE = (404, 410)
 class _Run(Wire):
     id: int
     name: str | None = None
+    check_suite_id: int = 0
     path: str = ""
     event: str = ""
     status: str | None = None
@@ -59,7 +60,10 @@ class _Jobs(Wire):
 
 @dataclass(frozen=True, kw_only=True)
 class WorkflowRun:
-    """One run of a workflow; `path` is the workflow's file, `conclusion` None while it runs."""
+    """One run of a workflow; `path` is its file, `conclusion` None while it runs.
+
+    `suite` is the check suite that its jobs stand in, 0 when not told.
+    """
 
     id: int
     name: str
@@ -68,6 +72,7 @@ class WorkflowRun:
     status: str
     conclusion: str | None
     created_at: datetime
+    suite: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,6 +152,7 @@ def read_runs(raw: object) -> tuple[WorkflowRun, ...]:
     return tuple(
         WorkflowRun(
             id=wire.id,
+            suite=wire.check_suite_id,
             name=wire.name or wire.path,
             path=wire.path,
             event=wire.event,

@@ -13,7 +13,7 @@ import httpx2
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
 from mcp_server.errors import BadArgument, NotFound, Refused, SettingsError, Unavailable, Unreadable
-from mcp_server.guard import bodies
+from mcp_server.guard import bodies, rate
 from mcp_server.guard.request import Prepared
 from mcp_server.models import utc
 
@@ -129,6 +129,8 @@ def error_of(response: httpx2.Response) -> Exception:
     """
     status, word = response.status_code, _status_word(response)
     where = f"{place(response)}: HTTP {status} {word}".rstrip()
+    if rate.is_limit(response):
+        return Unavailable(f"{where}: too many requests, try again later", status=status)
     if status == 401:
         return SettingsError(f"{where}: check the key of this service")
     if status == 404:

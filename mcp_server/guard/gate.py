@@ -11,6 +11,15 @@ from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
 from typing import Literal, get_args
 
+from mcp_server.guard.checks import (
+    ACTIONS,
+    OWN_APPS,
+    SHADOWS,
+    STATUS,
+    WORKFLOW,
+    Expectation,
+    Rules,
+)
 from mcp_server.models import ChangedFile, Check, GateDecision, GateVerdict, PullRequest, Session
 
 CheckState = Literal[
@@ -61,8 +70,8 @@ _NOT_GREEN: dict[CheckState, tuple[GateVerdict | None, str]] = {
     "NONE": (None, "no check ever ran; expected"),
     "INCOMPLETE": (None, "not every expected check succeeded; expected"),
 }
-# A bot's word about its own work proves nothing (renovatebot/renovate#7800).
-_OWN_APPS = frozenset({"google-labs-jules", "google-labs-jules[bot]"})
+# What a token without the right to read check runs still sees (facts/github.md 1.8).
+_SEEN_BLIND = frozenset({"", ACTIONS, STATUS, WORKFLOW})
 
 _FILE_STATUSES = frozenset({"added", "modified", "removed", "renamed", "copied", "changed"})
 _TEST_FOLDERS = frozenset({"test", "tests", "__tests__", "spec", "specs", "e2e"})
@@ -92,9 +101,11 @@ class GateEvidence:
     None in `checks` and `files` means that they could not be read to the end, in `session` that no
     session's outputs hold this pull request, in `earlier` that this state is new at this head.
     `head_since` is when the head was pushed or, if that is unknown, first seen. `checks_sha` is the
-    commit that `checks` were asked for. `proposed` means that we opened it with the patch of
-    `session`, and that its own marker stands for this very head. `protected` are globs; `*`
-    matches across `/`.
+    commit that `checks` were asked for, one list of all sources (`guard/checks.py`); with `blind`
+    it holds no check of other apps, which this token may not see. `rules` None means that GitHub
+    does not tell what it demands; nothing depends on its telling. `proposed` means that we opened
+    it with the patch of `session`, and that its own marker stands for this very head. `protected`
+    are globs; `*` matches across `/`.
     """
 
     now: datetime
@@ -102,10 +113,12 @@ class GateEvidence:
     head_since: datetime
     checks: tuple[Check, ...] | None
     checks_sha: str
-    expected: frozenset[str]
+    expected: frozenset[Expectation]
     earlier: Observation | None
     session: Session | None
     files: tuple[ChangedFile, ...] | None
+    blind: bool = False
+    rules: Rules | None = None
     proposed: bool = False
     protected: tuple[str, ...] = PROTECTED_PATHS
     max_changed_lines: int = MAX_CHANGED_LINES
@@ -118,7 +131,7 @@ def gate(evidence: GateEvidence) -> GateDecision:
     the session or an update of the branch can mend it, `human` that nobody but a person can.
     """
     pull = evidence.pull
-    state = judge_checks(evidence.checks, evidence.expected)
+    state = state_of(evidence)
     findings: list[Finding] = list(_ended(pull))
     if not findings:
         findings = [finding for rule in _RULES for finding in rule(evidence, state)]
@@ -133,22 +146,48 @@ def gate(evidence: GateEvidence) -> GateDecision:
     )
 
 
-def judge_checks(checks: Collection[Check] | None, expected: Collection[str]) -> CheckState:
+def state_of(evidence: GateEvidence) -> CheckState:
+    """Return what the checks of the evidence say, with all that is expected of them.
+
+    Of the checks that a token may not see, GitHub's own word for the merge is the only sign: it
+    must be `clean` in every look that counts.
+    """
+    expected = _expected(evidence)
+    unseen = evidence.blind and any(one.app not in _SEEN_BLIND for one in expected)
+    state = judge_checks(None if unseen else evidence.checks, expected)
+    if evidence.blind and state == "GREEN" and evidence.pull.mergeable_state != "clean":
+        return "UNREADABLE"
+    return state
+
+
+def judge_checks(checks: Collection[Check] | None, expected: Collection[Expectation]) -> CheckState:
     """Return the worst that the checks of one commit say, in the order of `CHECK_STATES`.
 
-    `checks` holds the newest run of each name and app. A name is proved only when all its checks
+    `checks` holds the last word of each name and app. A name is proved only when all its checks
     are `success`: a skipped job has let red code in elsewhere (actions/runner#3649).
     """
     if checks is None:
         return "UNREADABLE"
-    real = [check for check in checks if check.app.lower() not in _OWN_APPS]
+    told = [check for check in checks if check.app.lower() not in OWN_APPS]
+    real = [check for check in told if check.app not in SHADOWS]
+    states: set[CheckState] = {_state(check) for check in told}
     if not real:
-        return "NONE"
-    states: set[CheckState] = {_state(check) for check in real}
+        states.add("NONE")
     proved = {check.name for check in real} - {c.name for c in real if not _succeeded(c)}
-    if not proved or not proved.issuperset(expected):
+    if not proved or not all(_is_met(one, told, proved) for one in expected):
         states.add("INCOMPLETE")
     return min(states, key=CHECK_STATES.index)
+
+
+def _is_met(wanted: Expectation, told: Collection[Check], proved: Collection[str]) -> bool:
+    """Whether an expected name is proved by its app; of a workflow a run must be there."""
+    there = any(c.name == wanted.name and wanted.app in ("", c.app) for c in told)
+    return there and (wanted.app == WORKFLOW or wanted.name in proved)
+
+
+def _expected(evidence: GateEvidence) -> frozenset[Expectation]:
+    rules = evidence.rules or Rules()
+    return evidence.expected | rules.required
 
 
 def _state(check: Check) -> CheckState:
@@ -198,6 +237,11 @@ def _mergeable_findings(evidence: GateEvidence, state: CheckState) -> Iterator[F
         yield "wait", "GitHub has not computed yet whether it can be merged"
     elif word not in ("clean", "draft"):
         yield "human", f"GitHub calls the merge {word!r}, which this gate does not know as good"
+
+
+def _rule_findings(evidence: GateEvidence, _: CheckState) -> Iterator[Finding]:
+    if evidence.rules is not None and evidence.rules.merge_queue:
+        yield "human", f"{evidence.pull.base_ref} has a merge queue, which only a person feeds"
 
 
 def _draft_findings(evidence: GateEvidence, _: CheckState) -> Iterator[Finding]:
@@ -267,6 +311,7 @@ _RULES: tuple[Callable[[GateEvidence, CheckState], Iterator[Finding]], ...] = (
     _file_findings,
     _check_findings,
     _mergeable_findings,
+    _rule_findings,
     _draft_findings,
 )
 
@@ -287,7 +332,7 @@ def _until_patience_ends(lasted: timedelta) -> GateVerdict:
 
 def _names(evidence: GateEvidence, state: CheckState) -> list[str]:
     if state in ("NONE", "INCOMPLETE"):
-        return sorted(evidence.expected)
+        return sorted({one.name for one in _expected(evidence)})
     return sorted(
         f"{check.name} ({check.conclusion or check.status})"
         for check in evidence.checks or ()

@@ -12,7 +12,7 @@ from typing import Literal
 from pydantic import ValidationError
 
 from mcp_server.errors import Refused
-from mcp_server.guard import bodies
+from mcp_server.guard import bodies, queries
 from mcp_server.guard.bodies import Body
 
 Effect = Literal["read", "query", "mutation"]
@@ -35,7 +35,7 @@ MAX_BODY_BYTES = 1_000_000
 # Google also takes an override from the query (`$httpMethod`); only these names are ever asked.
 _QUERY = frozenset(
     {"pageSize", "pageToken", "filter"}
-    | {"affiliation", "sort", "state", "per_page", "page", "recursive", "head_sha"}
+    | {"affiliation", "sort", "state", "per_page", "page", "recursive", "head_sha", "ref"}
 )
 _OVERRIDES = ("x-http-method-override", "x-http-method", "x-method-override")
 # JSON is UTF-8 where nothing else is said (RFC 8259). Said to be a form, the same bytes may hold
@@ -56,8 +56,12 @@ _READS: tuple[tuple[Service, str, str], ...] = (
     ("github", rf"{_REPO}/git/blobs/{_SHA}", "get_blob"),
     ("github", rf"{_REPO}/git/ref/heads/{_BRANCH}", "get_ref"),
     ("github", rf"{_REPO}/git/commits/{_SHA}", "get_commit"),
-    ("github", rf"{_REPO}/commits/{_BRANCH}/check-runs", "list_checks"),
-    ("github", rf"{_REPO}/commits/{_BRANCH}/status", "list_statuses"),
+    ("github", rf"{_LINKED}/commits/{_BRANCH}/check-runs", "list_checks"),
+    ("github", rf"{_LINKED}/commits/{_BRANCH}/check-suites", "list_suites"),
+    ("github", rf"{_LINKED}/commits/{_BRANCH}/status", "list_statuses"),
+    # What GitHub itself demands of a branch, where it tells.
+    ("github", rf"{_REPO}/rules/branches/{_BRANCH}", "list_rules"),
+    ("github", rf"{_REPO}/branches/{_BRANCH}/protection", "get_protection"),
     ("github", rf"{_REPO}/pulls", "list_pulls"),
     ("github", rf"{_REPO}/pulls/{_NUMBER}", "get_pull"),
     ("github", rf"{_LINKED}/pulls/{_NUMBER}/files", "list_files"),
@@ -125,7 +129,7 @@ _MUTATIONS: tuple[tuple[Service, str, str, str, type[Body]], ...] = (
 
 @dataclass(frozen=True, kw_only=True)
 class Rule:
-    """One operation that exists; `body` None means that it carries none."""
+    """One operation that exists; `body` None means that it carries none, else one so long."""
 
     service: Service
     method: str
@@ -133,12 +137,22 @@ class Rule:
     kind: str
     effect: Effect
     body: type[Body] | None
+    most_bytes: int = MAX_BODY_BYTES
 
 
 RULES: tuple[Rule, ...] = (
     *(
         Rule(service=s, method="GET", path=re.compile(p), kind=k, effect="read", body=None)
         for s, p, k in _READS
+    ),
+    Rule(
+        service="github",
+        method="POST",
+        path=re.compile(r"/graphql"),
+        kind="ask_nodes",
+        effect="query",
+        body=queries.AskNodes,
+        most_bytes=queries.MOST_BYTES,
     ),
     *(
         Rule(service=s, method=m, path=re.compile(p), kind=k, effect="mutation", body=b)
@@ -174,7 +188,7 @@ def decide(
         service: the service the address belongs to.
         method: as it will be sent; only upper case is known.
         path: below the service's address, without the query.
-        query: the names in the query, as `query_names` reads them; a mutation has none.
+        query: the names in the query, as `query_names` reads them; what has a body has none.
         headers: lower-case names.
         body: as it will be sent.
         switched_on: the kinds of `SWITCHED` that may leave.
@@ -229,8 +243,8 @@ def _check_body(rule: Rule, headers: Mapping[str, str], body: bytes) -> None:
         raise _refusal(f"{rule.kind} is said to be something else than plain {_JSON}")
     if rule.body is bodies.Absent:
         return
-    if len(body) > MAX_BODY_BYTES:
-        raise _refusal(f"{rule.kind} with {len(body)} bytes (most: {MAX_BODY_BYTES})")
+    if len(body) > rule.most_bytes:
+        raise _refusal(f"{rule.kind} with {len(body)} bytes (most: {rule.most_bytes})")
     try:
         read = rule.body.model_validate_json(body)
     except ValidationError as error:

@@ -23,6 +23,7 @@ from mcp_server.guard import evidence, policy
 from mcp_server.guard.evidence import Asked, Outcome
 from mcp_server.guard.origins import shown, texts_in
 from mcp_server.guard.policy import Rule, Service
+from mcp_server.guard.rate import Governor, is_limit
 from mcp_server.guard.redact import Redactor
 from mcp_server.guard.tripwire import passing
 
@@ -34,6 +35,8 @@ LONGEST_RETRY_AFTER_SECONDS = 60.0
 # Most bytes of an answer, unpacked, by service: whoever wrote a log may have written without end.
 _MOST_BYTES: Mapping[Service, int] = {"log": 8_000_000}
 _PASSING = frozenset({429, 500, 502, 503, 504})
+# So ends a query that was too heavy: it would again, and each time costs (facts/github.md 1.3).
+_HEAVY = frozenset({502, 504})
 # All that a caller may say beside method, address and body.
 _HEADERS = ("accept", "accept-encoding", "content-type", "if-none-match", "user-agent")
 
@@ -98,6 +101,7 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
         self._fresh = fresh
         self._redactor = redactor
         self._switched_on = frozenset(switched_on)
+        self._governor = Governor()
         self._in_flight: dict[asyncio.Task[httpx2.Response], str] = {}
         self.requests: dict[str, int] = {}
 
@@ -116,12 +120,12 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
             switched_on=self._switched_on,
         )
         leaving = _leaving(origin, request, body)
-        if rule.effect == "read":
-            return await self._read(leaving, _MOST_BYTES.get(rule.service))
+        self._refuse_keys(rule, body)
+        if rule.effect != "mutation":
+            return await self._read(rule, leaving)
         ticket = request.extensions.get("ticket")
         if not isinstance(ticket, str):
             raise Refused(f"{rule.kind} without a ticket never leaves", limit="ticket")
-        self._refuse_keys(rule, body)
         digest = policy.digest(origin.service, request.method, path, body)
         return await self._mutate(ticket, digest, origin, rule, leaving)
 
@@ -158,20 +162,24 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
                 return origin, raw.removeprefix(prefix)
         raise Refused(f"policy: {url.host} is no service of ours", limit="policy")
 
-    async def _read(self, request: httpx2.Request, most: int | None) -> httpx2.Response:
+    async def _read(self, rule: Rule, request: httpx2.Request) -> httpx2.Response:
         retrying = tenacity.AsyncRetrying(
             stop=tenacity.stop_after_attempt(READ_ATTEMPTS),
             wait=self._back_off,
             retry=tenacity.retry_if_exception_type((httpx2.RequestError, TimeoutError))
-            | tenacity.retry_if_result(_says_later),
+            | tenacity.retry_if_result(lambda response: _says_later(rule, response)),
             sleep=self._sleep,
         )
         try:
-            return await retrying(self._read_once, request, most)
+            return await retrying(self._read_once, rule, request)
         except tenacity.RetryError as spent:
             return _last_word(spent.last_attempt)
 
-    async def _read_once(self, request: httpx2.Request, most: int | None) -> httpx2.Response:
+    async def _read_once(self, rule: Rule, request: httpx2.Request) -> httpx2.Response:
+        pause = self._governor.pause(rule, self._clock.now())
+        if pause > 0:
+            await self._sleep(pause)
+        most = _MOST_BYTES.get(rule.service)
         async with self._clock.timeout(READ_TIMEOUT_SECONDS):
             self._count(request)
             with passing(_host(request)):
@@ -179,7 +187,8 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
             if most is not None:
                 return await _up_to(most, request, response)
             await response.aread()
-            return response
+        self._governor.hear(rule, response, self.retry_after(response), self._clock.now())
+        return response
 
     def _back_off(self, state: tenacity.RetryCallState) -> float:
         wanted = 2.0 ** (state.attempt_number - 1)
@@ -300,8 +309,11 @@ def _host(request: httpx2.Request) -> str:
     return request.url.raw_host.decode("ascii")
 
 
-def _says_later(response: httpx2.Response) -> bool:
-    return response.status_code in _PASSING or _is_cut_off(response.content)
+def _says_later(rule: Rule, response: httpx2.Response) -> bool:
+    if rule.effect == "query" and response.status_code in _HEAVY:
+        return False
+    passing_by = response.status_code in _PASSING or is_limit(response)
+    return passing_by or _is_cut_off(response.content)
 
 
 def _is_cut_off(body: bytes) -> bool:

@@ -32,6 +32,7 @@ _SOURCE_FILE = re.compile(
     re.IGNORECASE,
 )
 _CI_FILE = re.compile(r"\.github/workflows/[^/]+\.ya?ml|\.gitlab-ci\.yml|\.circleci/config\.yml")
+_CI_FOLDER = re.compile(r"\.github(?:/workflows)?|\.circleci")
 _README = re.compile(r"(?:\.github/|docs/)?readme(?:\.\w+)?", re.IGNORECASE)
 _LICENCE = re.compile(r"(?:licen[cs]e|copying)(?:[.-].+)?", re.IGNORECASE)
 _GUIDE = re.compile(r"(?:\.github/|docs/)?(?:contributing|security|agents)\.md", re.IGNORECASE)
@@ -51,11 +52,15 @@ class RepositoryFacts(Value):
     repository: Repository
     paths: tuple[str, ...] | None
     """Paths of all files on the default branch, from the root; may be a part of them."""
+    folders: tuple[str, ...] = ()
+    """Paths of the folders that nobody looked into: what they hold is unknown."""
     readme_bytes: int | None
     ci_conclusion: str | None
     """GitHub's word for the newest run on the default branch."""
-    open_pulls: int
+    open_pulls: int | None
     observed_at: AwareDatetime
+    notes: tuple[str, ...] = ()
+    """What the reading itself has to say, e.g. that checks are not this token's to see."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +84,10 @@ def score(facts: RepositoryFacts) -> Health:
         repo=facts.repository.repo,
         score=100 - sum(lost.values()),
         parts=lost,
-        evidence=tuple(f"{part}: {f.evidence}" for part, f in findings.items() if f.evidence),
+        evidence=(
+            *(f"{part}: {found.evidence}" for part, found in findings.items() if found.evidence),
+            *facts.notes,
+        ),
         has_ci=_has_ci(facts),
         improvement=None if left_out else _improvement(facts, lost),
         left_out=left_out,
@@ -101,7 +109,7 @@ def _improvement(facts: RepositoryFacts, lost: dict[str, int]) -> str | None:
     paths = _paths(facts)
     if paths is None:
         return None
-    if all(_is_wrapping(path) for path in paths):
+    if all(_is_wrapping(path) for path in (*paths, *facts.folders)):
         return "initialise"
     mendable = [part for part in IMPROVEMENTS if lost.get(part)]
     worst = max(mendable, key=lambda part: lost[part], default="ci")
@@ -118,6 +126,10 @@ def _is_test(path: str) -> bool:
     return bool(_SOURCE_FILE.fullmatch(pure.name)) and (
         in_folder or bool(_TEST_FILE.fullmatch(pure.name))
     )
+
+
+def _is_test_folder(path: str) -> bool:
+    return not _TEST_FOLDERS.isdisjoint(path.lower().split("/"))
 
 
 def _is_source(path: str) -> bool:
@@ -138,7 +150,9 @@ def _has_ci(facts: RepositoryFacts) -> bool | None:
     if facts.ci_conclusion is not None:
         return True
     paths = _paths(facts)
-    return None if paths is None else _any(paths, _CI_FILE)
+    if paths is None:
+        return None
+    return _any(paths, _CI_FILE) or (None if _any(facts.folders, _CI_FOLDER) else False)
 
 
 def _readme(facts: RepositoryFacts) -> _Finding:
@@ -161,6 +175,10 @@ def _tests(facts: RepositoryFacts) -> _Finding:
     if paths is None:
         return _Finding(None, "files could not be read")
     tests, sources = (sum(map(kind, paths)) for kind in (_is_test, _is_source))
+    if facts.folders:
+        # Of a part no share can be told, and only what is there, not what is missing.
+        seen = tests > 0 or any(map(_is_test_folder, facts.folders))
+        return _Finding(0) if seen else _Finding(None, "not every folder was looked into")
     if not tests:
         return _Finding(20, f"none for {sources} source files")
     if tests * _SOURCES_A_TEST_FILE < sources:
@@ -190,7 +208,9 @@ def _docs(facts: RepositoryFacts) -> _Finding:
     paths = _paths(facts)
     if paths is None:
         return _Finding(None, "files could not be read")
-    has_guide, has_docs = _any(paths, _GUIDE), _any(paths, _DOCS)
+    unseen = {folder.partition("/")[0].lower() for folder in facts.folders}
+    has_guide = _any(paths, _GUIDE) or ".github" in facts.folders
+    has_docs = _any(paths, _DOCS) or not unseen.isdisjoint(("doc", "docs"))
     missing = [
         name
         for name, there in (("a guide for contributors", has_guide), ("docs/", has_docs))
@@ -218,6 +238,8 @@ def _freshness(facts: RepositoryFacts) -> _Finding:
 
 
 def _backlog(facts: RepositoryFacts) -> _Finding:
+    if facts.open_pulls is None:
+        return _Finding(None, "open pull requests could not be read")
     if facts.open_pulls <= 3:
         return _Finding(0)
     return _Finding(5 if facts.open_pulls > 10 else 2, f"{facts.open_pulls} open pull requests")

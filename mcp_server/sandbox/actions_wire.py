@@ -110,6 +110,7 @@ def _run_json(repo: Repo, run: Run, now: datetime) -> dict[str, object]:
     status = run.status(now)
     return {
         "id": run.id,
+        "check_suite_id": run.id + 1,
         "name": run.name,
         "head_branch": run.branch,
         "head_sha": run.sha,

@@ -39,7 +39,7 @@ class Exchange:
     """A request that is about to be served.
 
     `mutation` is its place, from 1, among those sent to Jules and GitHub that could change
-    something (any method but GET and HEAD); None for the others.
+    something (any method but GET and HEAD, GraphQL's queries left out); None for the others.
     """
 
     host: str

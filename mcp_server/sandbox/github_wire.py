@@ -24,6 +24,7 @@ from mcp_server.sandbox.github_json import (
     unprocessable,
     user_json,
 )
+from mcp_server.sandbox.graphql_wire import GraphQLWire
 from mcp_server.sandbox.http import (
     Call,
     Handler,
@@ -40,6 +41,7 @@ from mcp_server.sandbox.rate import RateLimit
 from mcp_server.sandbox.repository import AUTHOR, OWNER, OWNER_ID, Issue, Repo
 
 GITHUB_TOKEN = "sandbox-github-token"  # noqa: S105 -- the made-up token of a made-up world
+GRAPHQL = "/graphql"
 _BY_ID = re.compile(r"/repositories/(\d+)(?=/|$)")
 
 
@@ -49,7 +51,8 @@ class GitHubWire:
     def __init__(self, github: GitHub) -> None:
         """Speak for `github`."""
         self._github = github
-        self._limit = RateLimit()
+        self.graphql = GraphQLWire(github)
+        self._limit, self._points = RateLimit("core"), RateLimit("graphql")
         self._actions = ActionsWire(github)
         repo = "/repos/{}/{}"
         account: tuple[tuple[str, str, Handler], ...] = (
@@ -57,6 +60,7 @@ class GitHubWire:
             ("GET", "/user/repos", self._list_repos),
             ("POST", "/user/repos", self._create_repo),
             ("GET", "/rate_limit", self._rate_limit),
+            ("POST", GRAPHQL, self.graphql.answer),
         )
         of_a_repo: tuple[tuple[str, str, RepoHandler], ...] = (
             ("GET", repo, lambda repo, _call: Reply(200, repo_json(repo))),
@@ -83,17 +87,18 @@ class GitHubWire:
         if authorization.partition(" ")[2] != GITHUB_TOKEN:
             raise refuse(401, "Bad credentials")
         now = self._github.now
-        if self._limit.is_used_up(now):
-            raise Problem(
-                403,
-                {"message": f"API rate limit exceeded for user ID {OWNER_ID}."},
-                self._limit.headers(now),
-            )
+        limit = self._points if call.path == GRAPHQL else self._limit
+        if limit.is_used_up(now):
+            told = f"API rate limit exceeded for user ID {OWNER_ID}."
+            # GraphQL's way is HTTP 200 with an error (facts/github.md 1.9).
+            in_graphql = {"errors": [{"type": "RATE_LIMITED", "message": told}]}
+            status, body = (403, {"message": told}) if limit is self._limit else (200, in_graphql)
+            raise Problem(status, body, limit.headers(now))
         try:
             reply = self._find(call)
         except Problem as problem:
             reply = problem.reply
-        return self._finish(call, reply, now)
+        return self._finish(call, reply, now, limit)
 
     def answer_log(self, call: Call) -> Reply:
         """Answer one call to the host of the logs; raise `Problem` for a refusal."""
@@ -114,7 +119,7 @@ class GitHubWire:
                 return replace(call, path=f"/repos/{repo.full_name}{call.path[match.end() :]}")
         return call
 
-    def _finish(self, call: Call, reply: Reply, now: datetime) -> Reply:
+    def _finish(self, call: Call, reply: Reply, now: datetime, limit: RateLimit) -> Reply:
         """Add what every answer carries; a GET that knows the answer's tag already gets 304."""
         scopes = self._github.scopes
         told = {} if scopes is None else {"X-OAuth-Scopes": ", ".join(scopes)}
@@ -128,9 +133,11 @@ class GitHubWire:
         if call.method == "GET" and reply.status == 200:
             headers["ETag"] = f'W/"{hashlib.sha256(reply.content()).hexdigest()}"'
             if call.headers.get("if-none-match") == headers["ETag"]:
-                return Reply(304, None, {**headers, **self._limit.headers(now)})
-        self._limit.count(now)
-        return Reply(reply.status, reply.body, {**headers, **self._limit.headers(now)})
+                # No `Link` either, to be on the safe side: a client must have kept it.
+                headers.pop("Link", None)
+                return Reply(304, None, {**headers, **limit.headers(now)})
+        limit.count(now)
+        return Reply(reply.status, reply.body, {**headers, **limit.headers(now)})
 
     def _bind(self, handler: RepoHandler) -> Handler:
         """Find the repository first; what is archived is read-only."""

@@ -80,7 +80,7 @@ def plan_portfolio(
 ) -> None:
     """Note on `agenda` the making of every repository, 100 to 360 days before `epoch`."""
     for index in range(size.repositories):
-        name = f"{SUBJECTS[index % 24][0]}-{_kind(index)[0]}"
+        name = _name(index)
         days = between(*YEAR_DAYS, seed, "repository age", name)
         agenda.at(epoch - timedelta(days=days), _maker(github, index, name, seed, size))
         if index < size.stale_pulls:
@@ -88,8 +88,15 @@ def plan_portfolio(
             agenda.at(epoch - timedelta(days=days), _stale_pull(github, f"{OWNER}/{name}"))
 
 
+def _name(index: int) -> str:
+    """Name a repository; where the pairs of subject and kind begin again, a number follows."""
+    rounds = index // (len(SUBJECTS) * len(KINDS))
+    name = f"{SUBJECTS[index % 24][0]}-{_kind(index)[0]}"
+    return f"{name}-{rounds + 1}" if rounds else name
+
+
 def _kind(index: int) -> tuple[str, str, str, str, str]:
-    """Pair every subject with another kind on each round: no name comes twice below 144."""
+    """Pair every subject with another kind on each round: no pair comes twice below 144."""
     return KINDS[(index % 24 + index // 24) % len(KINDS)]
 
 

@@ -43,8 +43,10 @@ class PullsWire:
             ("PUT", f"{repo}/pulls/{{}}/merge", self._merge),
             ("PUT", f"{repo}/pulls/{{}}/update-branch", self._update_branch),
             ("GET", f"{repo}/commits/{{}}/check-runs", self._check_runs),
+            ("GET", f"{repo}/commits/{{}}/check-suites", self._check_suites),
             ("GET", f"{repo}/commits/{{}}/status", self._status),
             ("GET", f"{repo}/rules/branches/{{*}}", self._rules),
+            ("GET", f"{repo}/branches/{{}}/protection", self._protection),
         )
 
     def _find(self, repo: Repo, call: Call) -> Pull:
@@ -188,6 +190,22 @@ class PullsWire:
             ],
         }
 
+    def _check_suites(self, repo: Repo, call: Call) -> Reply:
+        """Show a suite for each run: here as there every workflow run has one of its own."""
+        runs = self._github.ci.runs(repo.full_name, _commit_sha(repo, call.args[0]))
+        return paged(call, runs, self._suite_json, "check_suites")
+
+    def _suite_json(self, run: Run) -> dict[str, object]:
+        status = run.status(self._github.now)
+        return {
+            "id": run.id + 1,
+            "head_sha": run.sha,
+            "status": status,
+            "conclusion": run.conclusion if status == "completed" else None,
+            "app": ACTIONS_APP,
+            "latest_check_runs_count": 1,
+        }
+
     def _status(self, repo: Repo, call: Call) -> Reply:
         """Answer that nobody sets statuses here: the state of none is "pending"."""
         sha = _commit_sha(repo, call.args[0])
@@ -198,6 +216,10 @@ class PullsWire:
         if repo.private:
             raise refuse(403, UPGRADE)
         return Reply(200, [])
+
+    def _protection(self, repo: Repo, _call: Call) -> Reply:
+        """Answer that nothing is protected, or that this plan knows no protection."""
+        raise refuse(403, UPGRADE) if repo.private else refuse(404, "Branch not protected")
 
 
 def _commit_sha(repo: Repo, name: str) -> str:

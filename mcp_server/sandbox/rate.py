@@ -1,4 +1,4 @@
-"""GitHub's primary rate limit: so many requests a clock hour; an answer of 304 is free."""
+"""GitHub's primary rate limits: so many requests, or points, a clock hour; a 304 is free."""
 
 from datetime import datetime, timedelta
 
@@ -9,8 +9,9 @@ HOURLY_REQUESTS = 5000
 class RateLimit:
     """Counts the requests of the present hour."""
 
-    def __init__(self) -> None:
-        """Begin with none."""
+    def __init__(self, resource: str) -> None:
+        """Begin with none; `resource` is GitHub's word for what they are counted against."""
+        self._resource = resource
         self._hour: datetime | None = None
         self._used = 0
 
@@ -36,7 +37,7 @@ class RateLimit:
     def headers(self, now: datetime) -> dict[str, str]:
         """Return the numbers as headers."""
         numbers = {f"X-RateLimit-{name}": f"{n}" for name, n in self.resource(now).items()}
-        return {**numbers, "X-RateLimit-Resource": "core"}
+        return {**numbers, "X-RateLimit-Resource": self._resource}
 
     def _used_in(self, now: datetime) -> int:
         hour = now.replace(minute=0, second=0, microsecond=0)

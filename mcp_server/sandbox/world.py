@@ -17,7 +17,7 @@ from mcp_server.sandbox.agenda import Agenda
 from mcp_server.sandbox.chance import between, pick
 from mcp_server.sandbox.faults import Exchange, Fault, strike_after, strike_before
 from mcp_server.sandbox.github import GitHub
-from mcp_server.sandbox.github_wire import GitHubWire
+from mcp_server.sandbox.github_wire import GRAPHQL, GitHubWire
 from mcp_server.sandbox.http import Call, Problem, Reply, parse_query
 from mcp_server.sandbox.jules import Jules
 from mcp_server.sandbox.jules_wire import JulesWire
@@ -78,6 +78,7 @@ class World:
         )
         self._jules_wire = JulesWire(jules=self.jules, github=self.github, agenda=self._agenda)
         self._github_wire = GitHubWire(self.github)
+        self.graphql = self._github_wire.graphql
         plan_portfolio(self.github, self._agenda, seed=seed, size=size, epoch=EPOCH)
         self._agenda.at(EPOCH - DAY, lambda: self._begin_day(EPOCH - DAY))
         self._agenda.run_until(EPOCH)
@@ -149,7 +150,8 @@ class World:
 
     def _describe(self, call: Call) -> Exchange:
         mutation = None
-        if call.host in (JULES_HOST, GITHUB_HOST) and call.method not in READS:
+        reads = call.method in READS or (call.host, call.path) == (GITHUB_HOST, GRAPHQL)
+        if call.host in (JULES_HOST, GITHUB_HOST) and not reads:
             self._mutations += 1
             mutation = self._mutations
         return Exchange(host=call.host, method=call.method, path=call.path, mutation=mutation)

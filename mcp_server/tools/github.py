@@ -62,11 +62,15 @@ class GitHubTools:
     ) -> Annotated[CallToolResult, HealthReport]:
         """Score repositories 0-100 by part, with the best next improvement; all when none named.
 
-        Costs about four requests for each repository that changed since the last look.
+        Reads anew what changed since the last look, 30 repositories a request; the age is that of
+        the oldest reading.
         """
-        found = await evidence.read_health(self._services, repos)
-        lines = [f"{item.repo} {item.score} next: {item.improvement or '-'}" for item in found]
-        return answer("\n".join(lines) or "no repository", HealthReport(health=found))
+        found = await self._services.survey.health(repos)
+        lines = [
+            f"{item.repo} {item.score} next: {item.improvement or '-'}" for item in found.health
+        ]
+        report = HealthReport(health=found.health, age_seconds=found.age_seconds)
+        return answer("\n".join(lines) or "no repository", report)
 
     async def github_get_pull(
         self, repo: Repo, number: Number

@@ -1,0 +1,77 @@
+"""The GraphQL documents that may leave, by hash, and all that may stand beside one: ids.
+
+A document is compiled in and never built; batches differ by variables only. `statusCheckRollup`
+is asked apart, for a fine-grained token cannot read it, and one field it cannot read may cost the
+whole answer (facts/github.md 1.3 and 1.8, 2026-11-22).
+"""
+
+import hashlib
+import re
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+
+from mcp_server.guard.bodies import Body
+
+# What no listing tells of a repository: the first two levels of its tree, its workflows, how many
+# pull requests are open. A tree entry is no connection and costs no points.
+FACTS = (
+    "query Facts($ids:[ID!]!){"
+    "rateLimit{cost nodeCount remaining resetAt}"
+    "nodes(ids:$ids){...on Repository{"
+    "nameWithOwner isEmpty "
+    "pullRequests(states:OPEN){totalCount} "
+    'root:object(expression:"HEAD:"){...on Tree{entries{name type size '
+    "object{...on Tree{entries{name type}}}}}} "
+    'workflows:object(expression:"HEAD:.github/workflows"){...on Tree{entries{name type}}}'
+    "}}}"
+)
+# How the checks stand on the newest commit of the default branch.
+CHECKS = (
+    "query Checks($ids:[ID!]!){"
+    "rateLimit{cost nodeCount remaining resetAt}"
+    "nodes(ids:$ids){...on Repository{"
+    "nameWithOwner defaultBranchRef{target{...on Commit{statusCheckRollup{state}}}}"
+    "}}}"
+)
+# Written out, so that no document changes without somebody seeing that it does.
+HASHES = frozenset(
+    {
+        "d1320639e7b09d1e845b3eed49f1e4762eedf1ad8bc6342e869bcf3ac72bdef4",  # FACTS
+        "cc2b97148a01823daa829e5df55d0b644afec1c8d9826bce6eeb9df53fb5750b",  # CHECKS
+    }
+)
+# `nodes` takes no more ids (GitHub's GraphQL, 2026-11-22).
+MOST_IDS = 100
+# A hundred ids and the longer document are below it.
+MOST_BYTES = 10_000
+# Of a repository, as GitHub writes it now, or did before 2021: base64 of `010:Repository` and a
+# number. Nothing else is ever asked about.
+REPOSITORY_ID = r"^(?:R_[A-Za-z0-9_-]{1,40}|MDEwOlJlcG9zaXRvcnk[A-Za-z0-9]{1,20}={0,2})$"
+
+
+def _known(document: str) -> str:
+    if hashlib.sha256(document.encode()).hexdigest() not in HASHES:
+        raise ValueError("no document of ours")
+    return document
+
+
+def is_repository_id(node_id: str) -> bool:
+    """Whether a repository may be asked about by this id."""
+    return re.search(REPOSITORY_ID, node_id) is not None and "\n" not in node_id
+
+
+class Ids(Body):
+    """The variables: which repositories."""
+
+    ids: Annotated[
+        list[Annotated[str, Field(pattern=REPOSITORY_ID)]],
+        Field(min_length=1, max_length=MOST_IDS),
+    ]
+
+
+class AskNodes(Body):
+    """`POST /graphql`: a known document about so many repositories."""
+
+    query: Annotated[str, AfterValidator(_known)]
+    variables: Ids
