@@ -29,6 +29,11 @@ class Clock(Protocol):
         ...
 
 
+def steady(clock: Clock) -> datetime:
+    """Return a moment of a clock that nobody sets: only the time between two means anything."""
+    return datetime(2000, 1, 1, tzinfo=UTC) + timedelta(seconds=clock.elapsed())
+
+
 class SystemClock:
     """The machine's own clock."""
 

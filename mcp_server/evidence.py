@@ -1,6 +1,7 @@
 """Reads what the gate decides by from GitHub and Jules: the evidence of one pull request."""
 
 from mcp_server.check_evidence import read_checks
+from mcp_server.clock import steady
 from mcp_server.errors import FactoryError, NotFound, Refused
 from mcp_server.guard import marker, proposal
 from mcp_server.guard.gate import GateEvidence, Observation, state_of
@@ -17,9 +18,10 @@ async def read_pull(services: Services, repo: str, number: int) -> GateEvidence:
         # What held before nobody saw go on holding.
         services.account.observations.pop(key, None)
         raise
-    now = services.clock.now()
+    # "Twice, 30 s apart" is time that passed: a wall that is set makes none of it.
+    now = steady(services.clock)
     found = await read_checks(services, pull)
-    read = services.clock.now()
+    read = steady(services.clock)
     head, since = services.account.heads.get(key, ("", now))
     if head != pull.head_sha:
         since = now

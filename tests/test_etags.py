@@ -34,7 +34,8 @@ def test_pages_that_did_not_change_are_free_and_the_listing_is_new_all_the_same(
         await place.wait(minutes=10)
         again = await place.parts.account.repository_listing()
         assert pages(place.recorder.taken()) == [(304, True, 0)] * 3
-        assert again == replace(first, date=place.clock.now(), received=place.clock.elapsed())
+        now = place.clock.now()
+        assert again == replace(first, date=now, received=place.clock.elapsed(), received_at=now)
         assert len(again.created) == 250
 
     at_place(play, size=of(250))

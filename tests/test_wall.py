@@ -22,7 +22,7 @@ from mcp_server.sandbox.world import World
 from mcp_server.server import build_server
 from mcp_server.services import Services
 from mcp_server.settings import Settings
-from tests.agent_cases import REPO, Caller, Tap
+from tests.agent_cases import REPO, Caller, Desk, Tap, at_desk
 
 GIVEN: dict[str, object] = {"repo": REPO, "title": "Report", "body": "All is well"}
 
@@ -112,3 +112,25 @@ def test_a_wall_set_ahead_sends_nothing_twice(tmp_path: Path, who: str):
         assert len(office.tap.mutations) == 1
 
     in_office(tmp_path, play)
+
+
+def test_a_wall_set_ahead_makes_no_second_look():
+    """Green must hold for half a minute that passed: an hour on the wall is none of it."""
+
+    async def play(desk: Desk) -> list[bool]:
+        await desk.settle()
+        pull = await desk.completed((await desk.start())["session_id"])
+        await desk.wait(minutes=15)
+        wall = Wall(EPOCH)
+        parts = replace(desk.services, clock=wall)
+        judged = {"repo": REPO, "number": pull.number, "head_sha": pull.head}
+        async with Client(build_server(parts)) as client:
+            chat = Caller(clock=wall, services=parts, client=client)
+            await chat.ask("github_get_pull", repo=REPO, number=pull.number)
+            wall.ahead = timedelta(hours=1)
+            first = await chat.ask("github_merge_pull", **judged)
+            await desk.wait(minutes=2)
+            second = await chat.ask("github_merge_pull", **judged)
+        return [first["merged"], second["merged"]]
+
+    assert at_desk(play) == [False, True]
