@@ -224,9 +224,7 @@ def test_a_telling_word_is_no_name_of_a_branch_and_no_key_of_a_task_elsewhere(ca
     tool, given = CARRIED[carried]
 
     async def play(desk: SpoiltDesk) -> None:
-        other = desk.world.github.repo(OTHER_REPO)
-        assert other is not None
-        other.description = f"the vault is {TOLD}"
+        repo_of(desk, OTHER_REPO).description = f"the vault is {TOLD}"
         await desk.ask("github_get_repo", repo=OTHER_REPO)
         sent = list(desk.tap.mutations)
         assert (await desk.call(tool, **given)).refusal == ORIGIN
