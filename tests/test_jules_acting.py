@@ -1,5 +1,6 @@
 """Acting on sessions through the tools, over the sandbox: from the start to the deletion."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -60,6 +61,32 @@ def test_a_session_is_seen_from_its_start_to_its_end():
 
     words = at_desk(play, life={"asks_at": 1})
     assert words == ["working", "plan_ready", "asking", "working", "done"]
+
+
+def test_each_plan_of_a_session_is_approved_once():
+    """A message may ask for another plan: that one was not approved with the first."""
+
+    async def play(desk: Desk) -> list[bool]:
+        await desk.settle()
+        name = (await desk.start(require_plan_approval=True))["session_id"]
+        await until(desk, name, "plan_ready")
+        one = desk.world.jules.sessions[name]
+        told = [(await desk.ask("jules_approve_plan", session_id=name))["already"]]
+        told.append((await desk.ask("jules_approve_plan", session_id=name))["already"])
+        first = next(item for item in one.activities if item.event == "planGenerated")
+        one.generation += 1  # what it had in mind gives way to the new plan
+        one.activities.append(replace(first, id="second", at=desk.world.now()))
+        one.waiting, one.state, one.updated = (
+            "approval",
+            "AWAITING_PLAN_APPROVAL",
+            desk.world.now(),
+        )
+        told.append((await desk.ask("jules_approve_plan", session_id=name))["already"])
+        assert one.state == "IN_PROGRESS"
+        assert sum(call.endswith(":approvePlan") for call in desk.tap.mutations) == 2
+        return told
+
+    assert at_desk(play) == [False, True, False]
 
 
 def test_a_session_that_falls_silent_is_nudged_twice_and_then_stuck():

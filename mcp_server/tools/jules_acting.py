@@ -64,8 +64,13 @@ class JulesActing:
         return _acted(name, "message sent", done)
 
     async def jules_approve_plan(self, session_id: SessionId) -> Annotated[CallToolResult, Acted]:
-        """Approve the plan that a session of ours waits with; it then goes on. Next: jules_wait."""
+        """Approve the plan that a session of ours waits with; it then goes on. Next: jules_wait.
+
+        Each plan once: after a message that asks for another one, that one is approved anew.
+        """
         name = (await self._own(session_id)).id
+        told = await self._services.jules.list_activities(name)
+        plans = [item.id for item in told if item.kind == "planGenerated"]
 
         async def happened() -> bool:
             session = await self._services.account.session(name)
@@ -74,7 +79,8 @@ class JulesActing:
         done = await perform(
             self._services,
             api.approve_plan(name),
-            purpose=name,
+            # Where its activity does not show yet, the session is all there is to know it by.
+            purpose=f"{name}:{plans[-1]}" if plans else name,
             happened=happened,
         )
         return _acted(name, "session plan approved", done)
