@@ -37,6 +37,7 @@ class Outcome:
     unstarted: int = 0
     archived: tuple[str, ...] = ()
     errors: tuple[str, ...] = ()
+    waiting: tuple[str, ...] = ()
 
 
 class _Overruled(Exception):

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
 from agent.answers import with_answers
-from agent.ci_first import Offer, offer_ci, waiting
+from agent.ci_first import offer_ci, waiting
 from agent.discover import discover
 from agent.execute import Execution, Limits, Outcome
 from agent.interruption import Interrupted, was_interrupted
@@ -82,14 +82,12 @@ async def run_day(context: Context, options: Options) -> Result:
     _check_plan(options.plan, date, kept)
     day = kept or await _begin(context, options, date, limits)
     doubts: tuple[str, ...] = ()
-    offers: tuple[Offer, ...] = ()
     interrupted = False
     if options.dry_run:
         outcome = _rehearse(day, options)
     else:
         doubts = await _take_up(context, date)
-        offers = await offer_ci(context.tools, day.plan.without_ci, context.say)
-        outcome, interrupted = await _execute(context, options, date, limits)
+        outcome, interrupted = await _execute(context, options, day.plan, limits)
     budget = await _budget(context, interrupted=interrupted)
     events = await _events(context.tools)
     # A spare that was not needed is nobody's concern.
@@ -109,7 +107,7 @@ async def run_day(context: Context, options: Options) -> Result:
         archived=outcome.archived,
         errors=outcome.errors,
         alarms=[*alarms, *doubts],
-        waiting=waiting(offers),
+        waiting=outcome.waiting,
     )
     report = with_answers(build_report(day.plan, day.discovery, ending), context.state)
     if not options.dry_run:
@@ -196,9 +194,9 @@ async def _take_up(context: Context, date: str) -> tuple[str, ...]:
 
 
 async def _execute(
-    context: Context, options: Options, date: str, limits: Limits
+    context: Context, options: Options, plan: Plan, limits: Limits
 ) -> tuple[Outcome, bool]:
-    """Carry the tasks out; returns how, and whether that was interrupted."""
+    """Offer CI, carry the tasks out; returns how, and whether that was interrupted."""
     execution = Execution(
         tools=context.tools,
         clock=context.clock,
@@ -207,12 +205,13 @@ async def _execute(
         say=context.say,
         policy=Policy(),
     )
-    earlier = context.state.unfinished_before(date)
-    todays = [one for one in context.state.tasks(date) if _is_asked_for(one, options)]
+    earlier = context.state.unfinished_before(plan.date)
+    todays = [one for one in context.state.tasks(plan.date) if _is_asked_for(one, options)]
     taken_up = (*earlier, *todays)
     working = asyncio.current_task()
     try:
-        outcome = await execution.run(taken_up)
+        offers = await offer_ci(context.tools, plan.without_ci, context.say)
+        outcome = replace(await execution.run(taken_up), waiting=waiting(offers))
         return await _tidied(context, outcome), False
     except asyncio.CancelledError:
         if working is None or not was_interrupted():

@@ -19,7 +19,8 @@ from tempfile import TemporaryDirectory
 from time import perf_counter
 from typing import Literal
 
-from tests.mutant_list import MUTANTS, Mutant
+from tests.mutant_list import MUTANTS
+from tests.mutant_rows import Mutant
 
 ROOT = Path(__file__).parents[1]
 COPIED = ("mcp_server", "agent", "tests", "prompts", "pyproject.toml")

@@ -3,6 +3,7 @@
 The machines are `allowance_machine.py` and `repository_machine.py`.
 """
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -94,8 +95,8 @@ def test_a_repository_that_is_listed_is_not_absent_whatever_the_wall_shows(
     clock = ManualClock()
     ledger = settled_ledger(tmp_path / "state.db", clock)
     now = clock.now()
-    seen = repositories(clock, old=START)
     clock.set_wall(now + timedelta(hours=hours))
+    seen = replace(repositories(clock, old=START), date=now)
     ticket = ledger.hold_repository(
         github.create_repository("new", "x"), key="new", repo="owner/new", listing=seen
     )

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.mutant_list import GUARD, MUTANTS, STORE, Mutant
+from tests.mutant_list import MUTANTS
+from tests.mutant_rows import GUARD, STORE, Mutant
 from tests.mutants import ROOT, main, planted
 
 

@@ -202,7 +202,7 @@ def test_a_repository_that_does_not_say_whether_it_is_private_is_unreadable(tmp_
     replayed(tmp_path, "hub4j--GHWorkflowRunTest--testRerunVariants", play)
 
 
-@pytest.mark.parametrize("kind", ["_Body_Marker_Only", "_Too_Many_Requests"])
+@pytest.mark.parametrize("kind", ["", "_Body_Marker_Only", "_Too_Many_Requests"])
 def test_a_secondary_limit_is_waited_out_and_is_no_lack_of_rights(tmp_path: Path, kind: str):
     """A 403 or 429, with `retry-after` or with no more than the body's word (facts 1.9)."""
     name = f"testHandler_Wait_Secondary_Limits{kind}"

@@ -23,6 +23,7 @@ from mcp_server.guard import (
     first_commit,
     integrity,
     migrations,
+    pace,
     proposal,
     settling,
     tickets,
@@ -155,7 +156,7 @@ class Ledger:
             proposal.refuse_foreign(tx, prepared)
             if prepared.kind in first_commit.KINDS and not proposal.is_step(tx, prepared):
                 first_commit.refuse_existing_work(tx, prepared)
-            self._check_pace(tx, prepared)
+            pace.refuse(tx, prepared, self.limits, self._clock.now())
             return self._hold(tx, prepared, key, repo=prepared.repo)
 
     def adopt_repository(self, repo: str, tag: Marker | None, *, head: str) -> None:
@@ -402,25 +403,6 @@ class Ledger:
             return
         here, elapsed = self._clock.now(), self._clock.elapsed()
         listing.date = self._heard.bounded(tx, listing.date, here=here, elapsed=elapsed)
-
-    def _check_pace(self, tx: sa.Connection, prepared: Prepared) -> None:
-        table = store.tickets.c
-        count = sa.select(sa.func.count())
-        if prepared.kind == "send_message":
-            same = (table.kind == prepared.kind, table.target == prepared.target)
-            sent = tx.execute(count.where(*same, table.state != "released")).scalar_one()
-            if sent >= self.limits.messages_per_session:
-                raise Refused(
-                    f"{sent} messages to session {prepared.target} already", limit="messages"
-                )
-        now = self._clock.now()
-        for name, span, most in (
-            ("writes_per_minute", timedelta(minutes=1), self.limits.writes_per_minute),
-            ("writes_per_hour", timedelta(hours=1), self.limits.writes_per_hour),
-        ):
-            writes = tx.execute(count.where(table.held_at > stamp(now - span))).scalar_one()
-            if writes >= most:
-                raise Refused(f"{name}: {writes} of {most}", limit=name)
 
     def _hold(
         self,
