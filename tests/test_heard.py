@@ -14,8 +14,12 @@ from mcp_server.guard.evidence import Outcome
 from mcp_server.guard.ledger import Ledger
 from mcp_server.guard.reconcile import reconcile_sessions
 from mcp_server.models import Session
+from mcp_server.store import open_engine
 from tests.guard_cases import (
+    LEDGER_ID,
     UNKNOWN,
+    WIDE,
+    WORLD,
     ManualClock,
     alarms,
     listing,
@@ -238,3 +242,15 @@ def test_a_listing_does_not_outlive_a_machine_that_slept(ledger: Ledger, clock: 
     prepared = github.create_repository("new", "x")
     with pytest.raises(Refused, match="10800 s old"):
         ledger.hold_repository(prepared, key="new", repo="owner/new", listing=made)
+
+
+def test_a_service_on_loopback_has_a_time_of_its_own(tmp_path: Path, clock: ManualClock):
+    """A double's day passes in seconds: its `Date` is believed as it is."""
+    engine = open_engine(f"sqlite:///{tmp_path}/double.db")
+    ledger = Ledger(
+        engine, world=WORLD, limits=WIDE, clock=clock, new_id=lambda: LEDGER_ID, own_time=True
+    )
+    ledger.record_listing(listing(clock))
+    ledger.record_listing(told(clock, timedelta(minutes=10)))
+    assert ledger.settles_at() is None
+    assert alarms(ledger) == []

@@ -248,6 +248,11 @@ RULES: dict[str, tuple[str, ...]] = {
         "ALTER TABLE copied RENAME TO ledger_tickets",
         "CREATE INDEX tickets_by_state ON ledger_tickets (state, kind)",
     ),
+    "sessions that may come twice": (
+        "CREATE TABLE copied AS SELECT * FROM ledger_sessions",
+        "DROP TABLE ledger_sessions",
+        "ALTER TABLE copied RENAME TO ledger_sessions",
+    ),
 }
 
 

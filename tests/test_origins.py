@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mcp_server.errors import BadArgument, Refused
-from mcp_server.guard.origins import Origins
+from mcp_server.guard.origins import Origins, shown
 
 A, B, C, OPEN = "me/a", "me/b", "me/c", "me/open"
 SECRET = "the customer list lies in the cellar behind the second door"
@@ -216,6 +216,24 @@ def test_what_was_unheard_for_longest_is_forgotten_first():
         origins.heard(text, B)
     origins.heard({"text": SECRET}, A)
     assert not goes(origins, SECRET, C)
+
+
+def test_words_that_two_tellings_hold_outlive_the_first():
+    """Forgetting one quotation forgets no other that has the same words in it."""
+    origins = Origins(lambda _: False, most=100)
+    origins.heard({"text": SECRET}, A)
+    origins.heard({"text": f"again: {SECRET}"}, A)
+    for part in range(2):
+        origins.heard({"text": " ".join(f"v{part}x{n}" for n in range(30))}, A)
+    origins.heard({"text": f"again: {SECRET}"}, A)
+    origins.heard({"text": " ".join(f"w{n}" for n in range(60))}, A)
+    assert not goes(origins, SECRET, B)
+
+
+def test_entities_are_resolved_so_deep_and_no_deeper():
+    """What is nested without end is looked at for as long as it may mean anything."""
+    assert shown("a&" + "amp;" * 7 + "lt;b") == "a<b"
+    assert shown("a&" + "amp;" * 20 + "b") == "a&" + "amp;" * 12 + "b"
 
 
 TEXT = st.lists(

@@ -206,3 +206,17 @@ def test_limits_as_they_were_recorded_are_waited_for(name: str):
         assert len(line.network.sent) == 2
 
     play(Line(answer(first["status"], first["body"], **kept)), work)
+
+
+@pytest.mark.parametrize("date", ["yesterday", "Mon, 23 Nov 2026 09:00:00 -0000"])
+def test_a_limit_without_a_usable_date_is_waited_for_by_our_own_clock(date: str):
+    """The end of the hour is told in GitHub's time; where that is not, ours is all there is."""
+
+    async def work(line: Line) -> None:
+        response = await line.http.get(f"{GITHUB}/user")
+        assert response.status_code == 200
+        told = await line.refusal(line.read)
+        assert isinstance(told, Unavailable)
+        assert told.retry_after_seconds == 600
+
+    play(Line(answer(200, **left(0), date=date)), work)

@@ -245,8 +245,6 @@ def _compare(tx: sa.Connection, table: sa.Table, rows: Iterable[Row]) -> None:
 
 def _check_rules(tx: sa.Connection) -> None:
     """Find a rule that the database no longer keeps, or one that was put into it."""
-    if tx.dialect.name != "sqlite":
-        return
     found = tx.exec_driver_sql("SELECT type, name, sql FROM sqlite_master").all()
     strange = [row.name for row in found if row.type in ("trigger", "view")]
     if strange:
