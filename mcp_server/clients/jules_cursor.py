@@ -27,8 +27,8 @@ class Cursor:
 
     @property
     def since(self) -> datetime | None:
-        """What to ask for, exclusive; None: from the beginning."""
-        return None if self.at is None else self.at - OVERLAP
+        """What to ask for, exclusive; None: from the beginning, before which Jules was not."""
+        return None if self.at is None or self.at.year < 2000 else self.at - OVERLAP
 
     def fresh(self, listed: Iterable[Activity]) -> tuple[Activity, ...]:
         """Return those of a listing from `since` on that were not given yet, each once."""

@@ -4,7 +4,6 @@ A word nobody here knows is kept as it came and noted, never guessed; what is mi
 """
 
 import base64
-import binascii
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast
@@ -259,5 +258,5 @@ def _last(found: Iterator[schema.ChangeSet | None]) -> ChangeSet | None:
 def _decoded(data: str) -> bytes:
     try:
         return base64.b64decode(data, validate=True)
-    except binascii.Error:
+    except ValueError:  # of Base64, or of text that is no ASCII at all
         return b""

@@ -103,6 +103,8 @@ def parse(
     """Return the JSON of a good answer; raise what a bad one means: by `meaning`, or `error_of`."""
     if not response.is_success:
         raise (meaning or error_of)(response)
+    if not response.content and response.request.method == "GET":
+        raise Unreadable(f"{place(response)} answered nothing: that is not an empty list")
     try:
         data: Any = response.json() if response.content else {}
     except ValueError as error:

@@ -251,7 +251,8 @@ def _patch(found: ChangeSet, path: str | None, most: int, redactor: Redactor) ->
         raise BadArgument(f"{path[:200]!r} is not in this diff; in it: {names}")
     fitting = unidiff.fitting(asked, most)
     diff = "".join(one.text for one in fitting)
-    left = [one.path for one in asked if one not in fitting]
+    kept = {id(one) for one in fitting}
+    left = [one.path for one in asked if id(one) not in kept]
     left_out = f"{len(left)} files do not fit: {', '.join(left[:10])}" if left else ""
     if not fitting:
         # No file to take apart, or none that fits: a part says more than nothing.

@@ -12,7 +12,7 @@ from mcp_server import prompts
 from mcp_server.clients import jules as api
 from mcp_server.clients import jules_wire
 from mcp_server.clients.jules import StartOptions
-from mcp_server.errors import BadArgument, Refused
+from mcp_server.errors import BadArgument, NotFound, Refused
 from mcp_server.guard import budget, marker
 from mcp_server.guard.counted import Listing
 from mcp_server.guard.ledger import LISTING_FRESH_SECONDS
@@ -63,11 +63,9 @@ class JulesStarting:
         """
         text = rendered(prompt, template, variables)
         services = self._services
-        name = await repo_of(services, repo) if repo is not None else None
+        name, branch = await self._target(repo, branch)
         listing = await _batch_listing(services)
         task = _Task(lane=lane, key=task_key or _manual_key(text, name, listing), attempt=attempt)
-        if name is not None and branch is None:
-            branch = (await services.account.repository(name)).default_branch
         self._refuse_untouchable(name)
         earlier = services.ledger.find("start_session", f"{task.key}.a{attempt}")
         if earlier is not None:
@@ -92,6 +90,23 @@ class JulesStarting:
             f"started session {session_id} on {name or 'no repository'}; {found.remaining} left",
             found,
         )
+
+    async def _target(self, repo: str | None, branch: str | None) -> tuple[str | None, str | None]:
+        """Return repository and branch as Jules will name them: the marker is signed for these."""
+        if repo is None:
+            if branch:
+                raise BadArgument("a session without a repository has no branch: leave it out")
+            return None, None
+        asked, account = await repo_of(self._services, repo), self._services.account
+        try:
+            own = await account.repository(asked)
+        except NotFound:
+            # A repository of somebody else's may be a source all the same.
+            for source in await account.sources(max_age=300):
+                if source.repo.casefold() == asked.casefold() and (branch or source.default_branch):
+                    return source.repo, branch or source.default_branch
+            raise
+        return own.repo, branch or own.default_branch
 
     def _refuse_untouchable(self, repo: str | None) -> None:
         protected = {name.casefold() for name in self._services.settings.never_touch}
@@ -161,9 +176,10 @@ def rendered(text: str | None, template: str | None, variables: dict[str, str] |
     """Return the text that is given, or the template with its variables; raises `BadArgument`."""
     if (text is None) == (template is None):
         raise BadArgument("give either the text or a template, not both and not neither")
-    if template is not None:
-        return prompts.render(template, variables or {})
-    return text or ""
+    said = prompts.render(template, variables or {}) if template is not None else text or ""
+    if not said.strip():
+        raise BadArgument("the text is empty: say what is to be done")
+    return said
 
 
 async def _batch_listing(services: Services) -> Listing:
