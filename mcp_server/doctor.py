@@ -32,7 +32,9 @@ async def examine(services: Services) -> tuple[Finding, ...]:
             found += await check(services)
         except FactoryError as error:
             level = "error" if isinstance(error, SettingsError) else "warning"
-            found.append(Finding(check=name, level=level, text=str(error), fix=_FIXES.get(name)))
+            found.append(
+                Finding(check=name, level=level, text=str(error), fix=_FIXES.get(name, _LATER))
+            )
     return tuple(found)
 
 
@@ -254,6 +256,7 @@ _CHECKS: Mapping[str, Callable[[Services], Awaitable[Sequence[Finding]]]] = {
     "drift": _drift,
     "schedules": _schedules,
 }
+_LATER = "this could not be looked at: ask the doctor again when the service answers"
 _FIXES: Mapping[str, str] = {
     "jules": "jules.google.com/settings#api shows the keys; set JULES_API_KEY",
     "github": "github.com/settings/tokens shows the tokens; set GITHUB_TOKEN",

@@ -125,6 +125,15 @@ CASES = {
         "IN_PROGRESS", [(90, DONE), (5, WORK)], "revived", False, "after its end"
     ),
     "at work again, its clock still": Case("IN_PROGRESS", [(90, DONE)], "revived", False, "again"),
+    "spoken to after its end, a moment ago": Case(
+        "IN_PROGRESS", [(300, DONE), (1, TOLD)], "revived", False, "again"
+    ),
+    "spoken to after its end, in vain": Case(
+        "IN_PROGRESS", [(300, DONE), (100, TOLD)], "silent", True, "1 messages"
+    ),
+    "spoken to twice after its end, in vain": Case(
+        "IN_PROGRESS", [(300, DONE), (200, TOLD), (100, TOLD)], "stuck", True, "2 messages"
+    ),
     "silent after its end": Case("IN_PROGRESS", [(90, DONE), (20, WORK)], "silent", True, "20 min"),
     "done a second time": Case(
         "COMPLETED", [(9, DONE), (5, WORK), (1, DONE)], "done", False, "done"

@@ -144,7 +144,8 @@ def _queued(case: _Case) -> Watched:
 
 def _at_work(case: _Case) -> Watched:
     last = case.signs.last_agent
-    if last is not None and last.kind in _ENDS:
+    spoken_to_in_vain = case.signs.unanswered and not case.waits_for_answer
+    if last is not None and last.kind in _ENDS and not spoken_to_in_vain:
         # Its clock stands still from its end on, whatever it is said to do now.
         return _revived(case, f"at work again: it had ended at {_clock(case.heard_at)}")
     if case.silence >= SILENCE:
