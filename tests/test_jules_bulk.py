@@ -2,6 +2,7 @@
 
 import base64
 import json
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -153,11 +154,14 @@ def test_images_come_as_images():
 
 
 OUTPUT = [change_set(diff(1)), change_set(diff(1, 2))]
+THIN = {"changeSet": {"source": "sources/github/owner/tool"}}
 LATER = activity(7, artifacts=[change_set(diff(1)), change_set(diff(4))])
 # outputs, activities → where the diff was found, and what it adds to which files.
 PATCHES: dict[str, tuple[list[Any], list[Any], str, dict[str, int] | None]] = {
     "the last of the outputs": (OUTPUT, [LATER], "outputs", {"f0": 1, "f1": 2}),
     "no outputs": ([], [activity(1), LATER, activity(9)], f"{7:032x}", {"f0": 4}),
+    "thin outputs": ([THIN], [LATER], f"{7:032x}", {"f0": 4}),
+    "a thin output after a whole one": ([*OUTPUT, THIN], [], "outputs", {"f0": 1, "f1": 2}),
     "nothing": ([], [activity(1)], "nowhere", None),
     "a diff that is none": ([change_set("no diff")], [], "outputs", {}),
 }
@@ -194,3 +198,21 @@ def test_one_file_of_a_patch_can_be_asked_for():
     assert (patch["diff"], patch["left_out"]) == (diff(300), "")
     assert wrong.refusal == ("bad_argument", None)
     assert "f0, f1" in wrong.text
+
+
+def test_thousands_of_activities_at_one_instant_are_all_given_once():
+    """Issue 5, item 1: the cursor names all that lie within its overlap, and is taken again."""
+    at = NOW - timedelta(hours=1)
+    account = one("IN_PROGRESS", *(activity(n, at=at) for n in range(1_800)))
+
+    async def play(chat: Chat) -> list[str]:
+        given: list[str] = []
+        where: dict[str, object] = {"after": when(at - timedelta(minutes=1))}
+        while where:
+            page = await chat.ask("jules_list_activities", session_id=ID, **where)
+            given += [one["id"] for one in page["activities"]]
+            where = {"cursor": page["next_cursor"]} if page["next_cursor"] else {}
+        return given
+
+    given = at_fake(account, play)
+    assert (len(given), len(set(given))) == (1_800, 1_800)

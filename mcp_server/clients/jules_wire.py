@@ -243,7 +243,8 @@ def _names(artifact: schema.Artifact, unknown: Unknown) -> Iterator[str]:
 
 def _last(found: Iterator[schema.ChangeSet | None]) -> ChangeSet | None:
     """Return the last change set: each repeats the ones before it (facts 2.4)."""
-    sets = [one for one in found if one is not None]
+    # One without a patch at all is a thin answer, and hides nothing that another one shows.
+    sets = [one for one in found if one is not None and "gitPatch" in one.model_fields_set]
     if not sets:
         return None
     patch = sets[-1].gitPatch

@@ -19,7 +19,8 @@ SessionId = Annotated[
     str, Field(min_length=1, max_length=200, description="id of a session, or its address")
 ]
 Cursor = Annotated[
-    str | None, Field(max_length=20_000, description="next_cursor of the page before")
+    # Of activities it names all that were given within five seconds, 13 characters each.
+    str | None, Field(max_length=70_000, description="next_cursor of the page before")
 ]
 MaxAge = Annotated[
     float, Field(ge=0, le=3600, description="accept data this many seconds old; 0 reads anew")
