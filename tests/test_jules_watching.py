@@ -112,6 +112,15 @@ CASES = {
         "COMPLETED", [(1, DONE)], "done", True, "a patch", {"repo": None, "has_patch": True}
     ),
     "failed": Case("FAILED", [(9, FAILED)], "failed", True, "words of 0"),
+    "failed, as the system says": Case(
+        "FAILED", [(9, FAILED, "system")], "failed", True, "words of 0"
+    ),
+    "at work, by an author nobody knows": Case(
+        "IN_PROGRESS", [(40, WORK), (1, WORK, "AGENT")], "working", False, "1 min ago"
+    ),
+    "a plan that the system tells": Case(
+        "AWAITING_PLAN_APPROVAL", [(9, PLAN, "system")], "plan_ready", True, "2 steps"
+    ),
     "failed without a reason": Case("FAILED", [(9, WORK)], "failed", True, "without a reason"),
     "wrote after its end": Case(
         "COMPLETED",

@@ -21,6 +21,10 @@ _ENDS = frozenset({"sessionCompleted", "sessionFailed"})
 _BY_AGENT = _ENDS | {"planGenerated", "agentMessaged", "progressUpdated"}
 
 
+# What only comes of the agent's work, whoever is said to have written it.
+_PROVEN = frozenset({"planGenerated", "agentMessaged", *_ENDS})
+
+
 @dataclass(frozen=True, kw_only=True)
 class Watched:
     """One word, why, what to do next, and whether nothing more will happen by itself."""
@@ -50,10 +54,16 @@ class Signs:
 
 
 def is_agents(activity: Activity) -> bool:
-    """Whether the agent wrote it; where no author is named, its kind says so."""
-    if activity.originator is None:
-        return activity.kind in _BY_AGENT
-    return activity.originator == "agent"
+    """Whether the agent wrote it; where no author is named, or an unknown one, its kind says so."""
+    match activity.originator:
+        case "agent":
+            return True
+        case "user":
+            return False
+        case "system":
+            return activity.kind in _PROVEN
+        case _:
+            return activity.kind in _BY_AGENT
 
 
 def read_signs(activities: Sequence[Activity]) -> Signs:
