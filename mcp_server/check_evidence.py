@@ -98,14 +98,12 @@ async def _runs(services: Services, repo: str, ref: str) -> tuple[CheckRun, ...]
     return runs
 
 
-async def _workflow_runs(services: Services, repo: str, sha: str) -> tuple[ActionsRun, ...] | None:
-    """Return the workflow runs at a commit; None: this token has no right to Actions."""
-    try:
-        return tuple(_actions_run(run) for run in await services.actions.runs_at(repo, sha))
-    except Refused as error:
-        if error.limit != "permission":
-            raise
-        return None
+async def _workflow_runs(services: Services, repo: str, sha: str) -> tuple[ActionsRun, ...]:
+    """Return the workflow runs at a commit.
+
+    Only they show a run that waits for an approval: without a right to read them nothing is green.
+    """
+    return tuple(_actions_run(run) for run in await services.actions.runs_at(repo, sha))
 
 
 async def _blind(
@@ -172,7 +170,7 @@ async def _learn(
         sources = await _blind(services, repo, base.sha, sources, elsewhere)
     finished = judge_checks(combined(sources), ()) in ("GREEN", "FAILED")
     if sources.runs and elsewhere:
-        found = await _workflow_runs(services, repo, base.sha) or ()
+        found = await _workflow_runs(services, repo, base.sha)
         suites = {run.suite for run in found if run.path in elsewhere}
         runs = tuple(run for run in sources.runs if run.suite not in suites)
         sources = Sources(runs=runs, statuses=base.checks)

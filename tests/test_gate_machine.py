@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis import HealthCheck, Phase, example, given, seed, settings
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
@@ -38,6 +38,8 @@ TITLE = marker.issue(
     repo=REPO,
     branch="main",
 )
+# A run waits for an approval, and the token may no longer see it (found among 5,000, 2026-11-23).
+UNTOLD = [(0, "all green"), (0, "approval needed"), (0, "no right to actions")]
 # What no run may be without: else it proves nothing.
 HAPPENED = {"merged before the end", "merged at the end", "wait", "fix", "human", "merge"}
 
@@ -123,10 +125,11 @@ def test_no_schedule_merges_what_was_not_green_and_every_fair_end_is_merged(
         max_examples=examples,
         deadline=None,
         database=None,
-        phases=(Phase.generate, Phase.shrink),
+        phases=(Phase.explicit, Phase.generate, Phase.shrink),
         suppress_health_check=[HealthCheck.too_slow],
     )
     @given(SCRIPTS, WAITS, st.sampled_from(KINDS))
+    @example(UNTOLD, [1, 1, 1, 90], "silent")
     def law(script: list[tuple[int, str]], waits: list[int], kind: str) -> None:
         file = tmp_path / "state.db"
         file.write_bytes(begun)

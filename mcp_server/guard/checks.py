@@ -67,7 +67,7 @@ class Sources:
     """All that was read of one commit.
 
     None in `runs` means that this token may not see check runs: then `jobs` are the jobs of its
-    workflow runs. None in `workflows` means not asked for, or not this token's to see.
+    workflow runs. None in `workflows` means not asked for.
     """
 
     runs: tuple[CheckRun, ...] | None
