@@ -61,8 +61,8 @@ def judge_token(scopes: Collection[str] | None) -> Iterator[Finding]:
         yield Finding(
             check="github",
             level="note",
-            text="a fine-grained or an app's token: GitHub does not tell what it may do. Without "
-            "Checks no check run can be read, and then nothing is merged",
+            text="a fine-grained or an app's token: GitHub does not tell what it may do. Where "
+            "it cannot read check runs, Actions' jobs and commit statuses are judged instead",
             fix="it needs Metadata, Actions and Commit statuses to read, Contents, Pull requests, "
             "Issues and Workflows to write, Administration to make repositories, and all "
             "repositories in its reach; a classic one needs repo and workflow",
