@@ -5,6 +5,17 @@ from mcp_server.models import Repository
 from mcp_server.services import Services
 
 
+def is_left_alone(services: Services, repo: str) -> bool:
+    """Whether the operator's `never_touch` names a repository, in whatever letters."""
+    return repo.casefold() in {name.casefold() for name in services.settings.never_touch}
+
+
+def refuse_left_alone(services: Services, repo: str) -> None:
+    """Raise `Refused` for a repository in `never_touch`."""
+    if is_left_alone(services, repo):
+        raise Refused(f"{repo} is in never_touch: left alone", limit="never_touch")
+
+
 async def changeable(services: Services, repo: str) -> Repository:
     """Return one of the account's repositories that may be changed.
 
@@ -13,8 +24,7 @@ async def changeable(services: Services, repo: str) -> Repository:
         Refused: it is in never_touch, archived, or a fork.
     """
     own = await services.account.repository(repo)
-    if own.repo.casefold() in {name.casefold() for name in services.settings.never_touch}:
-        raise Refused(f"{own.repo} is in never_touch: left alone", limit="never_touch")
+    refuse_left_alone(services, own.repo)
     if own.archived or own.fork:
         what = "archived" if own.archived else "a fork"
         raise Refused(f"{own.repo} is {what}: left alone", limit="state")

@@ -13,7 +13,7 @@ from mcp_server.clients import github as api
 from mcp_server.clients import github_patches
 from mcp_server.errors import BadArgument, NotFound, Refused, Unreadable
 from mcp_server.guard import marker, proposal
-from mcp_server.models import Marker, PullRequest
+from mcp_server.models import Marker, ProposedPatch, PullRequest
 from mcp_server.patches.parse import parse
 from mcp_server.patches.plan import Change, Plan, blobs_needed, check, plan, plan_of
 from mcp_server.perform import MOST_TRIES, Done, perform
@@ -53,6 +53,20 @@ class Proposed:
 
     pull: PullRequest
     already: bool
+
+    def told(self, *, session_id: str | None = None) -> ProposedPatch:
+        """Return it as tools tell it; `session_id` is the session whose diff it is."""
+        return ProposedPatch(
+            repo=self.pull.repo,
+            number=self.pull.number,
+            url=self.pull.url,
+            branch=self.pull.head_ref,
+            base=self.pull.base_ref,
+            head_sha=self.pull.head_sha,
+            session_id=session_id,
+            already=self.already,
+            state=self.pull.state,
+        )
 
 
 async def propose(services: Services, wanted: Wanted) -> Proposed:

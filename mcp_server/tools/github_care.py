@@ -6,6 +6,7 @@ from mcp_types import CallToolResult
 from pydantic import Field
 
 from mcp_server import competitors
+from mcp_server.changeable import refuse_left_alone
 from mcp_server.clients import github_workflows as api
 from mcp_server.clients.github_workflows import FoundWorkflow
 from mcp_server.errors import Refused
@@ -50,8 +51,7 @@ class GitHubCare:
         """
         services = self._services
         own = (await services.account.repository(repo)).repo
-        if own.casefold() in {name.casefold() for name in services.settings.never_touch}:
-            raise Refused(f"{own} is in never_touch: left alone", limit="never_touch")
+        refuse_left_alone(services, own)
         workflow = await services.workflows.workflow(own, workflow_id)
         purpose = new_purpose(services, "disable_workflow", f"{own}/{workflow_id}")
         if workflow.state != "active":

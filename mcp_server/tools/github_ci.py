@@ -99,16 +99,5 @@ class GitHubCi:
                 task=task,
             ),
         )
-        value = ProposedPatch(
-            repo=own.repo,
-            number=found.pull.number,
-            url=found.pull.url,
-            branch=branch,
-            base=found.pull.base_ref,
-            head_sha=found.pull.head_sha,
-            session_id=None,
-            already=found.already,
-            state=found.pull.state,
-        )
         how = f"was opened before, and is {found.pull.state}" if found.already else "is open"
-        return answer(f"{found.pull.url} {how}: a person merges it", value)
+        return answer(f"{found.pull.url} {how}: a person merges it", found.told())

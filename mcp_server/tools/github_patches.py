@@ -102,19 +102,10 @@ class GitHubPatchTools:
                 task=work.task,
             ),
         )
-        value = ProposedPatch(
-            repo=target.repo,
-            number=found.pull.number,
-            url=found.pull.url,
-            branch=name,
-            base=found.pull.base_ref,
-            head_sha=found.pull.head_sha,
-            session_id=session_id,
-            already=found.already,
-            state=found.pull.state,
-        )
         done = "is open already" if found.already else "is open"
-        return answer(f"{found.pull.url} {done}, at {found.pull.head_sha}", value)
+        return answer(
+            f"{found.pull.url} {done}, at {found.pull.head_sha}", found.told(session_id=session_id)
+        )
 
     async def _of_session(self, target: Repository, session_id: str) -> _Work:
         jules = self._services.jules

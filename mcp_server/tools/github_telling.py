@@ -9,6 +9,7 @@ from mcp_types import CallToolResult
 from pydantic import Field
 
 from mcp_server import creation, evidence
+from mcp_server.changeable import refuse_left_alone
 from mcp_server.clients import github_care as api
 from mcp_server.errors import BadArgument, Refused, Unreadable
 from mcp_server.guard import marker
@@ -154,8 +155,7 @@ class GitHubTelling:
         """Return a repository of the account, read just now, that may be written to."""
         services = self._services
         known = await services.account.repository(repo)
-        if known.repo.casefold() in {name.casefold() for name in services.settings.never_touch}:
-            raise Refused(f"{known.repo} is in never_touch: left alone", limit="never_touch")
+        refuse_left_alone(services, known.repo)
         found = await services.account.repository_now(known.repo)
         if found.archived:
             raise Refused(f"{found.repo} is archived: it is read-only", limit="archived")

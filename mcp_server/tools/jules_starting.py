@@ -9,6 +9,7 @@ from mcp_types import CallToolResult
 from pydantic import Field
 
 from mcp_server import prompts
+from mcp_server.changeable import is_left_alone
 from mcp_server.clients import jules as api
 from mcp_server.clients import jules_wire
 from mcp_server.clients.jules import StartOptions
@@ -109,8 +110,7 @@ class JulesStarting:
         return own.repo, branch or own.default_branch
 
     def _refuse_untouchable(self, repo: str | None) -> None:
-        protected = {name.casefold() for name in self._services.settings.never_touch}
-        if repo is not None and repo.casefold() in protected:
+        if repo is not None and is_left_alone(self._services, repo):
             raise Refused(
                 f"{repo} is protected by the setting never_touch: no session is spent on it",
                 limit="never_touch",
