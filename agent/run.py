@@ -100,7 +100,12 @@ async def run_day(context: Context, options: Options) -> Result:
         ended_at=context.clock.now(),
         exit=CUT_OFF
         if interrupted
-        else exit_code(tasks, unstarted=outcome.unstarted, free=budget.remaining),
+        else exit_code(
+            tasks,
+            unstarted=outcome.unstarted,
+            free=budget.remaining,
+            startable=day.plan.split.startable,
+        ),
         resumed=kept is not None,
         budget=budget,
         tasks=tasks,
@@ -156,13 +161,14 @@ async def patiently(context: Context, work: Callable[[], Awaitable[T]]) -> T:
     return await work()
 
 
-def exit_code(tasks: Sequence[Progress], *, unstarted: int, free: int) -> int:
+def exit_code(tasks: Sequence[Progress], *, unstarted: int, free: int, startable: int) -> int:
     """Return the exit code for these endings (INTERFACE.md); the gravest counts.
 
-    `free` units at the end tell work that had no time from work that had no allowance.
+    `free` units at the end tell work that had no time from work that had no allowance; with
+    none `startable` in time, nothing was planned for them.
     """
     if not tasks:
-        return NOTHING_TO_DO
+        return CUT_OFF if free > 0 and not startable else NOTHING_TO_DO
     if any(not one.ended for one in tasks) or (unstarted and free > 0):
         return CUT_OFF
     if unstarted:

@@ -126,7 +126,8 @@ def quoted(text: str, limit: int = BLOCK_CHARACTERS) -> str:
 def _text(name: str) -> str:
     path = FOLDER / "jules" / f"{name}.md"
     if not _NAME.fullmatch(name) or not path.is_file():
-        raise NotFound(f"no prompt {name!r} in {FOLDER / 'jules'}")
+        known = ", ".join(sorted(one.stem for one in (FOLDER / "jules").glob("*.md")))
+        raise NotFound(f"no prompt {name[:60]!r}; there are {known}")
     return path.read_text(encoding="utf-8")
 
 

@@ -379,4 +379,10 @@ def test_the_exit_code_says_how_the_run_went(
     statuses: tuple[Status, ...], unstarted: int, free: int, code: int
 ) -> None:
     """INTERFACE.md, exit codes: the gravest counts; a person's no is no failure."""
-    assert exit_code(ends(*statuses), unstarted=unstarted, free=free) == code
+    assert exit_code(ends(*statuses), unstarted=unstarted, free=free, startable=9) == code
+
+
+@pytest.mark.parametrize(("free", "code"), [(0, 5), (3, 6)])
+def test_free_units_without_time_for_any_are_work_left(free: int, code: int) -> None:
+    """Nothing was planned because nothing could have finished: not "nothing to do"."""
+    assert exit_code((), unstarted=0, free=free, startable=0) == code

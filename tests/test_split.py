@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.planner.split import PlanningSettings, Split, scaled, split, startable
+from agent.planner.split import PlanningSettings, Split, scaled, split, startable, too_short
 from mcp_server.models import Budget, Release
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
@@ -53,6 +53,8 @@ def in_hours(*pairs: tuple[float, int]) -> tuple[Release, ...]:
         # a share of the allowance leaves less than the arithmetic says
         ({"remaining": 40}, 40),
         ({"paused": "by the operator"}, 0),
+        ({"settles_at": NOW + timedelta(minutes=10)}, 100),
+        ({"settles_at": NOW + timedelta(hours=6)}, 0),
     ],
 )
 def test_units_are_what_is_free_and_what_falls_free_in_time(
@@ -66,6 +68,29 @@ def test_units_are_what_is_free_and_what_falls_free_in_time(
 def test_after_the_last_useful_start_there_is_nothing() -> None:
     """A run that begins too late plans no session."""
     assert startable(budget(), now=NOW, last_useful_start=NOW - timedelta(seconds=1)) == 0
+
+
+SETTLES = {"settles_at": NOW + timedelta(minutes=10)}
+
+
+@pytest.mark.parametrize(
+    ("changes", "minutes", "said"),
+    [
+        ({}, 0, None),
+        (SETTLES, 10, None),
+        ({"remaining": 0}, -70, None),
+        ({"paused": "by the operator"}, -70, None),
+        ({}, -70, "this run is 70 minutes too short for one to finish: give --until more"),
+        (SETTLES, 9.5, "is 1 minutes too short for one to finish; a new ledger starts nothing"),
+    ],
+)
+def test_a_run_that_is_too_short_says_by_how_much(
+    changes: dict[str, object], minutes: float, said: str | None
+) -> None:
+    """Free units that are lost only for want of time, and what would save them."""
+    end = NOW + timedelta(minutes=minutes)
+    found = too_short(budget(**changes), now=NOW, last_useful_start=end)
+    assert found is None if said is None else said in (found or "")
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from pydantic import AwareDatetime, Field, model_validator
 
 from agent.planner.optimize import TITLES, Choice, Improvement, choose
 from agent.planner.rules import JudgedIdea, Rejection, judge
-from agent.planner.split import PlanningSettings, Split, scaled, split, startable
+from agent.planner.split import PlanningSettings, Split, scaled, split, startable, too_short
 from mcp_server.models import Budget, Discovery, Health, Idea, Lane, Match, Repository, Value
 
 __all__ = [
@@ -124,7 +124,10 @@ def build_plan(
         split=shares,
         ideas=judged,
         tasks=(*new, *more, *better, *spares),
-        notes=_notes(budget, shares, len(creates), len(updates), care),
+        notes=(
+            *filter(None, (too_short(budget, now=now, last_useful_start=last_useful_start),)),
+            *_notes(budget, shares, len(creates), len(updates), care),
+        ),
         without_ci=tuple(
             one.repo
             for one in health

@@ -3,7 +3,7 @@
 Arithmetic only: which ideas and repositories get them is decided by `rules` and `optimize`.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from pydantic import Field
 
@@ -71,14 +71,33 @@ def scaled(settings: PlanningSettings, allowance: int) -> PlanningSettings:
 def startable(budget: Budget, *, now: datetime, last_useful_start: datetime) -> int:
     """Count the units that can be started from `now` until `last_useful_start`, both included.
 
-    What is free now plus what leaves the window until then, never above the limit; 0 when paused.
+    What is free now plus what leaves the window until then, never above the limit; 0 when paused,
+    or when a new ledger settles only later.
     """
-    if budget.paused is not None or last_useful_start < now:
+    if budget.paused is not None or last_useful_start < _opens(budget, now):
         return 0
     # More in the window than the limit (sessions of other tools) is paid off by releases first.
     free = min(budget.remaining, budget.limit - budget.spent - budget.held - budget.external)
     due = sum(release.units for release in budget.releases if release.at <= last_useful_start)
     return max(0, min(budget.limit, free + due))
+
+
+def too_short(budget: Budget, *, now: datetime, last_useful_start: datetime) -> str | None:
+    """Say by how much the run ends too soon to start what is free; None: nothing is lost by it."""
+    opens = _opens(budget, now)
+    if budget.paused is not None or budget.remaining <= 0 or last_useful_start >= opens:
+        return None
+    why = "" if opens == now else f"; a new ledger starts nothing before {opens:%H:%M} UTC"
+    missing = -(-(opens - last_useful_start) // timedelta(minutes=1))
+    return (
+        f"{budget.remaining} sessions are free, and this run is {missing} minutes too short for "
+        f"one to finish{why}: give --until more"
+    )
+
+
+def _opens(budget: Budget, now: datetime) -> datetime:
+    """Return when sessions may start at the soonest."""
+    return max(now, budget.settles_at or now)
 
 
 def split(

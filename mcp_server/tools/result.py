@@ -28,6 +28,17 @@ _NEXT = {
     "unreadable": "The service answered something unknown; nothing was concluded from it.",
     "ambiguous": "Do not repeat it: budget_reconcile will find out what happened.",
 }
+# Of a refusal for another reason than the allowance: what may change it, by its limit.
+_NEXT_AFTER = {
+    "permission": "Only the operator can mend this: doctor says what the key or token lacks.",
+    "state": "Look again before you decide anew.",
+    "archived": "Nothing can be changed there.",
+    "foreign": "It is not ours, and is left alone.",
+    "never_touch": "The operator wants it left alone.",
+    "paused": "A person lets it go on with budget_resume.",
+    "open_pull": "Merge or close the pull request first.",
+    "deletion_off": "Archive it with jules_archive_session instead.",
+}
 
 
 def answer(text: str, value: Value, images: Sequence[ImageContent] = ()) -> CallToolResult:
@@ -88,14 +99,16 @@ def _clean(redactor: Redactor, result: CallToolResult) -> CallToolResult:
 def _error(redactor: Redactor, error: FactoryError) -> CallToolResult:
     message = redactor.text(str(error))
     details: dict[str, Any] = {"code": error.code, "message": message}
+    following = _NEXT[error.code]
     if isinstance(error, Refused):
+        following = _NEXT_AFTER.get(error.limit, following)
         details |= {"limit": error.limit, "retry_at": error.retry_at}
     elif isinstance(error, Unavailable):
         details |= {"status": error.status}
     elif isinstance(error, Ambiguous):
         details |= {"ticket": error.ticket}
     return CallToolResult(
-        content=[TextContent(type="text", text=f"{message}. {_NEXT[error.code]}")],
+        content=[TextContent(type="text", text=f"{message}. {following}")],
         structured_content={"error": details},
         is_error=True,
     )
