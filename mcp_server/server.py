@@ -3,11 +3,12 @@
 import logging
 from collections.abc import Awaitable, Callable
 
-from mcp.server import MCPServer
+from mcp.server.mcpserver.tools import Tool
 from mcp_types import CallToolResult, ToolAnnotations
 
 from mcp_server.histories import Histories
 from mcp_server.services import Services
+from mcp_server.strict_server import StrictServer
 from mcp_server.tools.budget import BudgetTools
 from mcp_server.tools.doctor import DoctorTools
 from mcp_server.tools.flow import keeping_apart
@@ -25,7 +26,7 @@ from mcp_server.tools.jules_watching import JulesWatching
 from mcp_server.tools.result import answering
 from mcp_server.tools.trends import TrendsTools
 
-Tool = Callable[..., Awaitable[CallToolResult]]
+Call = Callable[..., Awaitable[CallToolResult]]
 
 INSTRUCTIONS = (
     "Turns an allowance of Jules sessions into merged work. Start with budget_status. Every "
@@ -47,7 +48,7 @@ FOR_GOOD = ToolAnnotations(
 )
 
 
-def tools_of(services: Services) -> tuple[tuple[Tool, ToolAnnotations], ...]:
+def tools_of(services: Services) -> tuple[tuple[Call, ToolAnnotations], ...]:
     """Return every tool with its annotations, in the order they are listed."""
     budget, github, trends = BudgetTools(services), GitHubTools(services), TrendsTools(services)
     looking, caring = GitHubReading(services), GitHubCare(services)
@@ -105,14 +106,17 @@ def tools_of(services: Services) -> tuple[tuple[Tool, ToolAnnotations], ...]:
     )
 
 
-def build_server(services: Services) -> MCPServer:
+def build_server(services: Services) -> StrictServer:
     """Return the server over `services`; nothing runs yet."""
-    server = MCPServer("daily-factory", instructions=INSTRUCTIONS, log_level="WARNING")
+    tools: list[Tool] = []
     # The SDK and the HTTP library log whole URLs at INFO (facts/mcp-stack.md 9).
     for name in ("httpx2", "httpcore2", "mcp"):
         logging.getLogger(name).setLevel(logging.WARNING)
     for tool, annotations in tools_of(services):
         sends = bool(annotations.open_world_hint) and not annotations.read_only_hint
         apart = keeping_apart(services, tool, sends=sends)
-        server.add_tool(answering(services.redactor, apart), annotations=annotations)
-    return server
+        answers = answering(services.redactor, apart)
+        tools.append(Tool.from_function(answers, annotations=annotations))
+    return StrictServer(
+        "daily-factory", tools=tools, instructions=INSTRUCTIONS, redactor=services.redactor
+    )

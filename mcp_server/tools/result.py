@@ -65,7 +65,7 @@ def answering(
             return _clean(redactor, await tool(*args, **kwargs))
         except FactoryError as error:
             LOGGER.info("tool refused or failed: %s", redactor.text(str(error)))
-            return _error(redactor, error)
+            return error_result(redactor, error)
 
     return wrapped
 
@@ -96,7 +96,8 @@ def _clean(redactor: Redactor, result: CallToolResult) -> CallToolResult:
     return masked.model_copy(update={"content": [*masked.content, *images]})
 
 
-def _error(redactor: Redactor, error: FactoryError) -> CallToolResult:
+def error_result(redactor: Redactor, error: FactoryError) -> CallToolResult:
+    """Return one of our errors as a tool's answer, with the next step, secrets masked."""
     message = redactor.text(str(error))
     details: dict[str, Any] = {"code": error.code, "message": message}
     following = _NEXT[error.code]
