@@ -5,9 +5,19 @@ from datetime import datetime
 
 from agent.lifecycle import Action, Progress
 from agent.tools import ToolFailed, Tools
-from mcp_server.models import Acted, CheckLogs, CreatedRepository, Merged, Started, Updated
+from mcp_server.models import (
+    Acted,
+    CheckLogs,
+    CreatedRepository,
+    Merged,
+    ProposedPatch,
+    Started,
+    Updated,
+)
 
 Changes = dict[str, object]
+LONGEST_TITLE = 100
+_TYPES = {"bugs": "fix", "docs": "docs", "readme": "docs", "refactor": "refactor", "tests": "test"}
 # Of all failed jobs together; the prompt quotes no more.
 MOST_OF_LOGS = 6_000
 # Why logs may be out of reach: the session can still look for itself.
@@ -22,6 +32,7 @@ class Actor:
         self._tools = tools
         self._by_kind: dict[str, Callable[[Progress, Action, datetime], Awaitable[Changes]]] = {
             "start": self._start,
+            "start_repoless": self._start,
             "make_repository": self._make_repository,
             "approve": self._approve,
             "answer": self._answer,
@@ -31,6 +42,7 @@ class Actor:
             "fix_ci": self._fix_ci,
             "fix_conflict": self._fix_conflict,
             "update_branch": self._update_branch,
+            "propose": self._propose,
             "merge": self._merge,
             "archive": self._archive,
         }
@@ -40,15 +52,15 @@ class Actor:
         return await self._by_kind[action.kind](progress, action, now)
 
     async def _start(self, progress: Progress, action: Action, now: datetime) -> Changes:
-        del action, now
-        task = progress.task
+        del now
+        task, repoless = progress.task, action.kind == "start_repoless"
         started = await self._tools.call(
             "jules_start_session",
             Started,
-            template=task.prompt,
+            template=f"{task.prompt}_repoless" if repoless else task.prompt,
             variables=task.variables,
             lane=task.lane,
-            repo=task.repo,
+            repo=None if repoless else task.repo,
             title=task.title,
             task_key=task.key,
             attempt=progress.attempt,
@@ -56,6 +68,7 @@ class Actor:
         return {
             "session_id": started.session_id,
             "sessions": (*progress.sessions, started.session_id),
+            "repoless": repoless,
         }
 
     async def _make_repository(self, progress: Progress, action: Action, now: datetime) -> Changes:
@@ -136,6 +149,19 @@ class Actor:
         )
         return {}
 
+    async def _propose(self, progress: Progress, action: Action, now: datetime) -> Changes:
+        del action, now
+        task = progress.task
+        found = await self._tools.call(
+            "github_push_patch",
+            ProposedPatch,
+            repo=task.repo,
+            session_id=progress.session_id,
+            branch=f"{task.key}-a{progress.attempt}",
+            title=commit_title(task.lane, task.improvement, task.title),
+        )
+        return {"pull_url": found.url, "proposed": True}
+
     async def _merge(self, progress: Progress, action: Action, now: datetime) -> Changes:
         del now
         merged = await self._tools.call(
@@ -163,6 +189,12 @@ class Actor:
 
 def _pull(progress: Progress) -> dict[str, object]:
     return {"repo": progress.task.repo, "number": number_of(progress.pull_url or "")}
+
+
+def commit_title(lane: str, improvement: str | None, title: str) -> str:
+    """Return a task's title as that of a commit: one line, by Conventional Commits 1.0.0."""
+    kind = _TYPES.get(improvement or "", "chore" if lane in ("optimize", "repair") else "feat")
+    return f"{kind}: {' '.join(title.split())}"[:LONGEST_TITLE].rstrip()
 
 
 def number_of(url: str) -> int:

@@ -17,6 +17,21 @@ LOOK_EVERY = timedelta(seconds=60)
 LOOK_WHEN_IDLE = timedelta(minutes=5)
 # Refusals that the same call will meet again, however often it is made.
 NEVER_AGAIN = frozenset({"tries", "messages", "foreign", "permission", "origin"})
+# What takes a unit or makes a repository.
+BEGINS = frozenset({"start", "start_repoless", "make_repository"})
+# Why a session's diff may not become a pull request.
+UNFIT = frozenset(
+    {
+        "patch_does_not_apply",
+        "patch_too_big",
+        "protected_path",
+        "secret",
+        "workflow",
+        "archived",
+        "never_touch",
+        "open_pull",
+    }
+)
 # And what an archive is refused for as long as nobody does something about it.
 NOT_TO_ARCHIVE = NEVER_AGAIN | {"open_pull", "state"}
 
@@ -138,9 +153,9 @@ class Execution:
         seen = await self._watch.observe(progress, look)
         pull = seen.session.pull if seen.session else None
         if pull is not None and progress.pull_url != pull.url:
-            progress = self._keep(progress, pull_url=pull.url)
+            progress = self._keep(progress, pull_url=pull.url, proposed=False)
         action = next_action(progress, seen, look.now, self._policy)
-        if action.kind not in ("start", "make_repository"):
+        if action.kind not in BEGINS:
             await self._step(progress, action)
         elif self._may_start and not self._must_wait(progress, look):
             self._may_start = await self._begin(progress, action)
@@ -272,7 +287,9 @@ class Execution:
             if error.limit not in NOT_TO_ARCHIVE:
                 raise error
             self._keep(progress, tidy=True, left=str(error))
-        elif error.limit in NEVER_AGAIN:
+        elif action.kind == "propose" and error.limit == "patch_unreadable":
+            self._keep(progress, status="failed", reason=f"nothing came of it: {error}")
+        elif error.limit in NEVER_AGAIN or (action.kind == "propose" and error.limit in UNFIT):
             self._keep(progress, status="parked", reason=f"{action.kind}: {error}")
         else:
             raise error

@@ -59,6 +59,10 @@ class Progress(Value):
     trouble_since: AwareDatetime | None = None
     trouble_head: str | None = None
     pull_url: str | None = None
+    # Its session works without its repository, which Jules does not reach.
+    repoless: bool = False
+    # Its pull request was opened from the session's diff, by us: nobody pushes to it any more.
+    proposed: bool = False
     merging: bool = False
     merged_sha: str | None = None
     waits_for: str = ""
@@ -106,6 +110,7 @@ class Action:
 
     kind: Literal[
         "start",
+        "start_repoless",
         "make_repository",
         "approve",
         "answer",
@@ -115,6 +120,7 @@ class Action:
         "fix_ci",
         "fix_conflict",
         "update_branch",
+        "propose",
         "merge",
         "archive",
         "end",
@@ -181,7 +187,8 @@ def _after_the_end(progress: Progress, seen: Observation) -> Action:
         return Action(kind="nothing")
     if session.state not in _QUIET:
         return Action(kind="nothing", why=f"it is {session.state}")
-    if session.pull is not None and progress.status in ("parked", "failed"):
+    has_pull = session.pull is not None or progress.pull_url is not None
+    if has_pull and progress.status in ("parked", "failed"):
         return Action(kind="nothing", why="its pull request waits for a person")
     return Action(kind="archive", why=f"the task is {progress.status}")
 
@@ -195,7 +202,8 @@ def _before_the_session(
         if not seen.has_source:
             if now - progress.repository_made_at < policy.source_appears_within:
                 return Action(kind="wait", why="the new repository is no source yet")
-            return _end("parked", "the new repository never appeared as a source of Jules")
+            why = "the new repository never appeared as a source of Jules"
+            return Action(kind="start_repoless", why=why)
     elif seen.has_source is False:
         return _end("parked", "not a source of Jules: give its GitHub app this repository")
     return Action(kind="start", why=progress.task.reason)
@@ -244,7 +252,7 @@ def _came_to_rest(
     progress: Progress, seen: Observation, session: Session, now: datetime, policy: Policy
 ) -> Action:
     """Judge what a session left: a pull request counts, however the session ended."""
-    if session.pull is not None:
+    if session.pull is not None or progress.pull_url is not None:
         return _with_pull(progress, seen, now, policy)
     if session.state == "FAILED":
         reason = seen.last_agent_text or "no reason given"
@@ -277,13 +285,15 @@ def _with_pull(progress: Progress, seen: Observation, now: datetime, policy: Pol
 def _without_pull(progress: Progress, session: Session, now: datetime, policy: Policy) -> Action:
     """COMPLETED is not the end: the pull request may show late, or have been forgotten."""
     since = max(session.updated_at, progress.spoke_at or session.updated_at)
+    if session.repo is None:
+        return Action(kind="propose", why="it has no repository: its diff becomes a pull request")
     if now - since < policy.pull_shows_within:
         return Action(kind="wait", why="completed; its pull request may show late")
     if not progress.continued:
         return Action(kind="continue", why="completed without a pull request")
     if now - since < policy.silence:
         return Action(kind="wait", why="told to open its pull request")
-    return _end("failed", "completed, and nothing came of it")
+    return Action(kind="propose", why="told in vain: its diff becomes a pull request")
 
 
 def _mend(
@@ -291,6 +301,9 @@ def _mend(
 ) -> Action:
     """Choose how a pull request is mended: conflict first, then red checks, then its base."""
     conflict = pull.mergeable is False or pull.mergeable_state == "dirty"
+    if progress.proposed:
+        why = "opened from its session's diff, so nobody pushes to it"
+        return _end("parked", f"{why}: {'; '.join(decision.reasons)}")
     if not conflict and decision.checks != "FAILED":
         return Action(kind="update_branch", why="behind its base", head_sha=pull.head_sha)
     same_trouble = progress.trouble_head == pull.head_sha

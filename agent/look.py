@@ -84,9 +84,13 @@ class Watch:
         if session is None:
             return Observation()
         seen = Observation(session=session)
-        if session.state in AT_REST and session.pull is not None:
+        url = session.pull.url if session.pull else progress.pull_url
+        if session.state in AT_REST and url is not None:
             view = await self._tools.call(
-                "github_get_pull", PullView, repo=session.repo, number=number_of(session.pull.url)
+                "github_get_pull",
+                PullView,
+                repo=session.repo or progress.task.repo,
+                number=number_of(url),
             )
             return replace(seen, pull=view.pull, decision=view.decision)
         quiet = look.now - session.updated_at >= QUIET_FOR

@@ -56,7 +56,10 @@ def find_begun(
             of_task = attempts.setdefault(session.marker.task_key, [])
             of_task.append((session.marker, session))
     born = {one.repo: one.created_at for one in repositories}
-    tasks = [_started(of_task, born) for of_task in attempts.values()]
+    made = {
+        one.marker.task_key: one.repo for one in repositories if one.marker and one.marker.valid
+    }
+    tasks = [_started(of_task, made.get(key), born) for key, of_task in attempts.items()]
     doubts: list[Doubt] = []
     for one in repositories:
         marker = _waits(one, attempts)
@@ -98,21 +101,26 @@ def _is_left(repository: Repository, now: datetime) -> bool:
 
 
 def _started(
-    attempts: Sequence[tuple[Marker, Session]], born: Mapping[str, datetime]
+    attempts: Sequence[tuple[Marker, Session]], made: str | None, born: Mapping[str, datetime]
 ) -> Progress | None:
-    """Return the task of these attempts, the newest last; None when it is over."""
+    """Return the task of these attempts, the newest last; None when it is over.
+
+    `made` is the repository that was made for it: a session without one works for that.
+    """
     marker, session = attempts[-1]
-    if session.archived or session.repo is None:
+    repo = session.repo or made
+    if session.archived or repo is None:
         return None
     title = session.title.partition("] ")[2] or session.title
     return Progress(
-        task=_task(marker, session.repo, title),
+        task=_task(marker, repo, title),
         status="running",
         attempt=marker.attempt,
         asked_to_start=True,
         session_id=session.id,
         sessions=tuple(one.id for _, one in attempts),
-        repository_made_at=born.get(session.repo) if marker.lane == "create" else None,
+        repoless=session.repo is None,
+        repository_made_at=born.get(repo) if marker.lane == "create" else None,
     )
 
 

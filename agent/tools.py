@@ -100,8 +100,9 @@ def text_of(result: CallToolResult) -> str:
 def failure_of(tool: str, result: CallToolResult) -> ToolFailed:
     """Return an error answer as an error.
 
-    What the SDK rejects itself (an unknown tool) has text only, and is `bad_argument`. A crash reads `Error executing tool NAME` and nothing more (mcp
-    2.3, `Tool.run`, 2026-11-22), and is `failed`.
+    What the SDK rejects itself (an unknown tool) has text only, and is `bad_argument`. A crash
+    reads `Error executing tool NAME` and nothing more (mcp 2.3, `Tool.run`, 2026-11-22), and is
+    `failed`.
     """
     text = text_of(result)
     content: Any = result.structured_content or {}

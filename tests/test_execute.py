@@ -242,7 +242,17 @@ LIVES: dict[str, tuple[dict[str, object], str, int]] = {
     "it falls silent": ({"silent_at": 1}, "merged", 1),
     "it pauses": ({"outcome": "pause"}, "failed", 1),
     "it fails": ({"outcome": "fail", "reason": "No disk."}, "failed", 0),
-    "it opens no pull request": ({"opens_pull": False}, "failed", 1),
+    "it opens no pull request": ({"opens_pull": False}, "merged", 1),
+    "it leaves its diff in an activity": (
+        {"opens_pull": False, "outputs_empty": True},
+        "merged",
+        1,
+    ),
+    "it leaves a diff that must not be": (
+        {"opens_pull": False, "touches_workflow": True},
+        "parked",
+        1,
+    ),
     "it is red and mends itself": ({"first_push_red": True, "fixes_itself": True}, "merged", 0),
     "it is red and is told": ({"first_push_red": True, "fixes_itself": False}, "merged", 1),
     "it conflicts": ({"conflicts": True}, "merged", 1),
@@ -289,13 +299,47 @@ def test_a_parked_pull_request_keeps_its_session(tmp_path: Path) -> None:
     assert day.result.report.needs_you == (f"{CARE.repo}: {day.tasks['kcare'].reason}",)
 
 
-def test_a_source_that_never_appears_parks_its_task(tmp_path: Path) -> None:
-    """`issues show 2`: parked for now; the new repository stands in the review list."""
+def test_a_source_that_never_appears_is_done_without(tmp_path: Path) -> None:
+    """DESIGN.md section 6 step 4: a session without a repository, its diff as pull request."""
     day = carry_out(tmp_path, NEW, size=NO_SOURCE)
-    assert day.ends == {"knew": "parked"}
-    assert day.sessions == []
+    assert day.ends == {"knew": "merged"}
+    assert day.sessions == ["knew.a1"]
+    (session,) = [one for one in day.nights.world.jules.sessions.values() if not one.foreign]
+    assert session.order.repo is None
+    assert NEW.repo in session.order.prompt
     assert day.result.report.review_before_public == (NEW.repo,)
-    assert day.result.report.needs_you == (f"{NEW.repo}: {day.tasks['knew'].reason}",)
+    assert day.result.report.needs_you == (
+        f"{NEW.repo}: Jules does not reach it: give its GitHub app this repository",
+    )
+    assert day.archived == [True]
+    assert day.nights.rules_broken == []
+
+
+def test_a_session_without_a_repository_is_taken_up_on_an_empty_disk(tmp_path: Path) -> None:
+    """Its marker names the task, and the task's repository carries the same."""
+    runs = (Options(until=timedelta(minutes=115)), Options())
+    script = scripted(gaps=(600.0,) * 10)
+    day = carry_out(tmp_path, NEW, size=NO_SOURCE, runs=runs, empty_disks=True, script=script)
+    assert day.nights.results[0].report.tasks[0].state == "running"
+    assert day.ends == {"knew": "merged"}
+    assert day.sessions == ["knew.a1"]
+    assert day.nights.rules_broken == []
+
+
+@pytest.mark.parametrize("end", ["/pulls", "/git/refs", "/git/commits"])
+@pytest.mark.parametrize("fault", [REFUSED, Fault("reset_after")], ids=["refused", "lost"])
+def test_a_diff_is_proposed_once_whatever_step_was_lost(
+    tmp_path: Path, end: str, fault: Fault
+) -> None:
+    """One branch, one pull request, merged."""
+    strike = Strike(end, {1: fault})
+    day = carry_out(tmp_path, CARE, fault=strike, script=scripted(opens_pull=False))
+    assert strike.seen
+    assert day.ends == {"kcare": "merged"}
+    repo = day.nights.world.github.repo(CARE.repo)
+    assert repo is not None
+    assert len([one for one in repo.pulls.values() if one.head_ref.startswith("daily-")]) == 1
+    assert day.nights.rules_broken == []
 
 
 def test_two_tasks_of_one_repository_follow_each_other(tmp_path: Path) -> None:

@@ -73,6 +73,13 @@ def at_rest(state: str, **changes: object) -> Observation:
     return Observation(session=session(state, with_pull=False, **changes))
 
 
+def judged(verdict: GateVerdict) -> Observation:
+    seen = ready(verdict, "behind main" if verdict == "fix" else "")
+    return replace(seen, session=session("COMPLETED"))
+
+
+PROPOSED = progress(pull_url="https://github.com/me/app/pull/1", proposed=True)
+
 WITH_PULL = Observation(session=session("COMPLETED", with_pull=True))
 
 # name: what we have done, what we see, what comes next (an end with its status)
@@ -106,10 +113,10 @@ CASES: dict[str, tuple[Progress, Observation, str]] = {
         Observation(has_source=False),
         "wait",
     ),
-    "a source that is late by 25:00 parks": (
+    "a source that is late by 25:00 is done without": (
         unstarted("create", repository_made_at=ago(25)),
         Observation(has_source=False),
-        "end parked",
+        "start_repoless",
     ),
     "a source that appears at last starts": (
         unstarted("create", repository_made_at=ago(40)),
@@ -237,10 +244,25 @@ CASES: dict[str, tuple[Progress, Observation, str]] = {
         done_without_pull(20),
         "wait",
     ),
-    "nothing came of it": (
+    "told in vain, its diff is what is left": (
         progress(continued=True, spoke_at=ago(15)),
         done_without_pull(20),
-        "end failed",
+        "propose",
+    ),
+    "one without a repository opens no pull request": (
+        progress(),
+        Observation(session=session(state="COMPLETED", repo=None)),
+        "propose",
+    ),
+    "what we proposed is judged like any other": (
+        PROPOSED,
+        judged("merge"),
+        "merge",
+    ),
+    "nobody pushes to what we proposed": (
+        PROPOSED,
+        judged("fix"),
+        "end parked",
     ),
     "an answer to an old nudge is no request for a pull request": (
         progress(nudges=1, spoke_at=ago(30)),

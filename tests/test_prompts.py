@@ -16,7 +16,7 @@ from mcp_server.standard import first_files
 
 NAMES = sorted(path.stem for path in (FOLDER / "jules").glob("*.md"))
 SESSION_PROMPTS = (
-    "create update initialise bugs tests docs refactor readme".split()  # noqa: SIM905 - a list
+    "create create_repoless update initialise bugs tests docs refactor readme".split()  # noqa: SIM905 - a list
 )
 STANDARD = FOLDER / "standard"
 
@@ -140,7 +140,21 @@ def test_the_create_prompt_holds_the_users_words() -> None:
     assert "already holds AGENTS.md: read it first and obey it" in sent
 
 
-@pytest.mark.parametrize("name", [name for name in SESSION_PROMPTS if name != "create"])
+def test_work_without_a_repository_keeps_off_what_is_there_already() -> None:
+    """A diff that adds a file which is there cannot be applied; the root is the standard's."""
+    sent = render("create_repoless", dict.fromkeys(load("create_repoless").variables, "x"))
+    made = first_files("me/x", "x", year=2026, licence="mit")
+    for path, _ in made:
+        assert f"`{path}`" in sent or (path.startswith(".github/") and "`.github/`" in sent), path
+    listed = front_matter(text_of(STANDARD / "AGENTS.md"))[0]["root_allow_list"]
+    there = {path for path, _ in made}
+    rest = {"CONTRIBUTING.md", "SECURITY.md"}
+    assert all(f"`{name}`" in sent for name in listed if name not in there | rest)
+
+
+@pytest.mark.parametrize(
+    "name", [name for name in SESSION_PROMPTS if not name.startswith("create")]
+)
 def test_work_on_an_existing_repository_obeys_its_rules(name: str) -> None:
     """Tests stay, workflows stay, small conventional pull requests."""
     sent = render(name, dict.fromkeys(load(name).variables, "x"))

@@ -116,6 +116,9 @@ class Report(Value):
     requests: dict[str, int]
 
 
+_UNREACHED = "Jules does not reach it: give its GitHub app this repository"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Ending:
     """What a run ends with, besides its plan."""
@@ -168,6 +171,7 @@ def build_report(plan: Plan, discovery: Discovery, ending: Ending) -> Report:
         needs_you=(
             *ending.alarms,
             *(f"{one.task.repo}: {one.reason}" for one in ending.tasks if _needs_a_person(one)),
+            *(f"{one.task.repo}: {_UNREACHED}" for one in ending.tasks if one.repoless),
             *ending.waiting,
             *_doubts(ending.budget.held),
             *_stopped(ending.budget.paused),

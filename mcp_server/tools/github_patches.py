@@ -1,6 +1,7 @@
 """The tool that puts a patch on a branch of its own and opens its pull request."""
 
 import hashlib
+import re
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -112,6 +113,7 @@ class GitHubPatchTools:
         session, found = await jules.get_patch(session_id)
         session = disown(session, self._services.ledger.disowned())
         task = _may_be_proposed(session, target)
+        await self._refuse_opened(session, target)
         if found is None:
             # Outputs are often empty although there are changes (facts/jules-api.md 2.5).
             last = (await self._histories.of(session)).signs.change_set_in
@@ -125,6 +127,20 @@ class GitHubPatchTools:
             f"not open a pull request itself: {session.url}",
             base=session.branch or target.default_branch,
         )
+
+    async def _refuse_opened(self, session: Session, target: Repository) -> None:
+        """Refuse when the session has a pull request that its outputs do not name.
+
+        Outputs are often empty (facts/jules-api.md 2.5); its branches carry its id (section 4).
+        """
+        if session.repo is None:
+            return
+        for pull in await self._services.github.list_pulls(target.repo, state="all"):
+            if session.id in re.split(r"[-/]", pull.head_ref):
+                raise Refused(
+                    f"session {session.id} has opened {pull.url} without naming it: look at that",
+                    limit="open_pull",
+                )
 
     def _given(self, target: Repository, patch: str) -> _Work:
         digest = hashlib.sha256(patch.encode(errors="replace")).hexdigest()
