@@ -78,6 +78,7 @@ class Account:
         self.heads: dict[tuple[str, int], tuple[str, datetime]] = {}
         self.files: dict[tuple[str, int], tuple[str, tuple[ChangedFile, ...]]] = {}
         self.checks = Memory()
+        self._merge_methods: dict[str, frozenset[str] | None] = {}
 
     async def login(self) -> str:
         """Return the GitHub login that the token belongs to.
@@ -138,6 +139,12 @@ class Account:
         if found.private:
             self._public -= {found.repo.casefold()}
         return found
+
+    async def merge_methods(self, repo: str) -> frozenset[str] | None:
+        """Return how a repository lets pull requests be merged, asked once; None: unknown."""
+        if repo not in self._merge_methods:
+            self._merge_methods[repo] = await self._github.merge_methods(repo)
+        return self._merge_methods[repo]
 
     def is_public(self, repo: str) -> bool:
         """Whether a listing of the last ten minutes showed it as public; reads nothing anew."""

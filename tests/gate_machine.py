@@ -208,6 +208,7 @@ class FakeGitHub(httpx2.AsyncBaseTransport):
         if path.startswith("/actions/runs/"):
             return 200, self._jobs(self._by_run(int(path.split("/")[3])))
         fixed: dict[str, Callable[[], tuple[int, object]]] = {
+            "": lambda: (200, {"allow_squash_merge": True}),
             "/pulls/7": lambda: (200, self._pull()),
             "/pulls/7/files": lambda: (200, [{"filename": "a.py", "status": "modified"}]),
             "/pulls/7/merge": lambda: (204 if self.merged else 404, {"message": "Not Found"}),

@@ -54,6 +54,12 @@ WIDE = Limits(
 )
 
 
+def merge_of(repo: str = "owner/tool", number: int = 7, sha: str = SHA) -> Prepared:
+    """Build a merge as the tool builds it."""
+    words = (f"feat: a tool (#{number})", "Tested by the checks.\n\nFactory-Task: kone")
+    return github.merge_pull(repo, number, sha, method="squash", words=words)
+
+
 class ManualClock:
     """A clock that only the test moves; a sleeper moves it to where it wants to be."""
 

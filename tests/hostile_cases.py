@@ -182,8 +182,7 @@ def _public(text: str, at: Scene) -> list[Call]:
 def _many_repositories(text: str, at: Scene) -> list[Call]:
     given = {"description": text[:300].replace("\n", " ")}
     many: list[Call] = [
-        ("github_create_private_repo", {**given, "name": f"spam-app{n}", "private": False})
-        for n in range(12)
+        ("github_create_private_repo", {**given, "name": f"spam-app{n}"}) for n in range(12)
     ]
     return [*_public(text, at), *many]
 

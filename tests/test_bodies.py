@@ -11,7 +11,7 @@ from mcp_server.clients import github, jules
 from mcp_server.clients.jules import StartOptions
 from mcp_server.guard.bodies import CreateTree, TreeFile, encode
 from mcp_server.guard.request import Prepared
-from tests.guard_cases import SHA, start, title
+from tests.guard_cases import SHA, merge_of, start, title
 
 
 def test_a_new_repository_is_always_said_to_be_private():
@@ -30,8 +30,32 @@ def test_a_new_repository_is_always_said_to_be_private():
 
 def test_a_merge_says_the_head_and_the_method():
     """Without a method GitHub would make a merge commit; without the head, merge another one."""
-    sent = json.loads(github.merge_pull("owner/tool", 7, SHA).content)
-    assert sent == {"sha": SHA, "merge_method": "squash"}
+    sent = json.loads(merge_of().content)
+    assert sent == {
+        "sha": SHA,
+        "merge_method": "squash",
+        "commit_title": "feat: a tool (#7)",
+        "commit_message": "Tested by the checks.\n\nFactory-Task: kone",
+    }
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("a tool", "x"),
+        ("feat:a tool", "x"),
+        ("Feat: a tool", "x"),
+        ("feat: a tool\nfix: another", "x"),
+        (f"feat: {'x' * 200}", "x"),
+        ("feat: a tool", ""),
+        ("feat: a tool", "x\x1b[2J"),
+        ("feat: a tool", "x" * 5_001),
+    ],
+)
+def test_the_words_of_a_merge_are_a_conventional_commit(words: tuple[str, str]):
+    """They stay in somebody's history for good."""
+    with pytest.raises(ValidationError):
+        github.merge_pull("owner/tool", 7, SHA, method="squash", words=words)
 
 
 def test_a_branch_is_moved_without_force_in_so_many_words():
@@ -60,7 +84,7 @@ def test_a_repository_name_that_github_would_change_is_no_name(name: str):
 def test_what_is_not_forty_hex_digits_is_no_commit(sha: str):
     """A branch name in its place would merge whatever stands there by then."""
     with pytest.raises(ValidationError):
-        github.merge_pull("owner/tool", 7, sha)
+        merge_of(sha=sha)
 
 
 _PARTS = st.sampled_from(["a", "src", "..", ".", "", ".git", ".Git", ".github", "a b", "-x", "é"])
@@ -95,7 +119,7 @@ def test_the_same_body_has_the_same_bytes_and_another_body_others(one: str, two:
         (jules.archive_session("s1"), None, "s1"),
         (github.create_repository("new", "x"), None, None),
         (github.move_branch("owner/tool", "main", SHA), "owner/tool", None),
-        (github.merge_pull("owner/tool", 7, SHA), "owner/tool", "owner/tool#7"),
+        (merge_of(), "owner/tool", "owner/tool#7"),
         (github.update_branch("owner/tool", 7, SHA), "owner/tool", "owner/tool#7"),
     ],
 )

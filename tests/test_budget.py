@@ -17,13 +17,13 @@ from mcp_server.guard.ledger import Ledger
 from mcp_server.models import Lane
 from tests.guard_cases import (
     RELEASED,
-    SHA,
     START,
     UNKNOWN,
     ManualClock,
     alarms,
     listing,
     make_repository,
+    merge_of,
     open_ledger,
     repositories,
     send,
@@ -298,7 +298,7 @@ def test_writes_keep_their_pace(
     """GitHub's secondary limits are met before GitHub has to say so."""
     ledger = open_ledger(tmp_path / "state.db", clock, limits=limits)
     for number in range(3):
-        ledger.hold(github.merge_pull("owner/tool", 7, SHA), key=f"k{number}")
+        ledger.hold(merge_of(), key=f"k{number}")
     clock.advance(span - timedelta(seconds=1))
     with pytest.raises(Refused) as refused:
         ledger.hold(MESSAGE, key="k")

@@ -44,6 +44,7 @@ from tests.guard_cases import (
     OpenDoor,
     answer,
     guard,
+    merge_of,
     start,
 )
 from tests.refused_cases import REFUSED, Case, plain, whole
@@ -71,7 +72,7 @@ MUTATIONS: tuple[Prepared, ...] = (
         "owner/tool", title="fix: x", head="daily-factory/tests", base="main", body="[df1 x] y"
     ),
     github.move_branch("owner/tool", "main", SHA),
-    github.merge_pull("owner/tool", 7, SHA),
+    merge_of(),
     github.update_branch("owner/tool", 7, SHA),
     disable_workflow("owner/tool", 7),
     care.set_description("owner/tool", "A tool"),

@@ -21,7 +21,7 @@ from mcp_server.guard.policy import RULES, Rule, Service
 from mcp_server.sandbox.faults import Exchange
 from tests import node_modules_dir
 from tests.agent_cases import Desk, at_desk
-from tests.guard_cases import REPORT, SHA, start
+from tests.guard_cases import REPORT, SHA, merge_of, start
 
 DESCRIPTION = "@octokit/openapi/generated/api.github.com.json"
 METHODS = ("get", "put", "post", "delete", "patch", "head", "options", "trace")
@@ -153,7 +153,7 @@ BODIES = (
             github_patches.create_branch("owner/tool", "daily-factory/tests", SHA),
             github_patches.open_pull("owner/tool", title="x", head="a", base="b", body="[df1 x] y"),
             github.move_branch("owner/tool", "main", SHA),
-            github.merge_pull("owner/tool", 7, SHA),
+            merge_of(),
             github.update_branch("owner/tool", 7, SHA),
             care.set_description("owner/tool", "A tool"),
             care.set_topics("owner/tool", ["cli"]),

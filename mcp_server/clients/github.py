@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 import httpx2
+from pydantic import Field
 
 from mcp_server.clients.etags import ConditionalReads
 from mcp_server.clients.github_checks import ChecksClient
@@ -64,6 +65,12 @@ class _Repository(Wire):
     pushed_at: Timestamp | None = None
     updated_at: Timestamp | None = None
     open_issues_count: int = 0
+
+
+class _MergeMethods(Wire):
+    squash: bool | None = Field(default=None, alias="allow_squash_merge")
+    merge: bool | None = Field(default=None, alias="allow_merge_commit")
+    rebase: bool | None = Field(default=None, alias="allow_rebase_merge")
 
 
 class _User(Wire):
@@ -217,6 +224,14 @@ class GitHubClient:
             raise NotFound(f"{repo} is now {found.repo}: use that name")
         return found
 
+    async def merge_methods(self, repo: str) -> frozenset[str] | None:
+        """Return how pull requests may be merged; None: this token is not shown it."""
+        wire = read(_MergeMethods, (await self._get(f"/repos/{repo}")).data)
+        said = {"squash": wire.squash, "merge": wire.merge, "rebase": wire.rebase}
+        if None in said.values():
+            return None
+        return frozenset(name for name, allowed in said.items() if allowed)
+
     async def get_tree(self, repo: str, ref: str) -> TreeListing:
         """Return all files at a branch or commit; raises `NotFound` or `Refused` when empty."""
         answer = await self._get(f"/repos/{repo}/git/trees/{ref}", [("recursive", "1")])
@@ -360,10 +375,19 @@ def move_branch(repo: str, branch: str, sha: str) -> Prepared:
     return github_write("move_branch", "PATCH", path, bodies.MoveBranch(sha=sha))
 
 
-def merge_pull(repo: str, number: int, head_sha: str) -> Prepared:
-    """Build a squash merge of exactly `head_sha`."""
+def merge_pull(
+    repo: str, number: int, head_sha: str, *, method: bodies.MergeMethod, words: tuple[str, str]
+) -> Prepared:
+    """Build a merge of exactly `head_sha`; `words` are title and message of its commit.
+
+    A rebase has the commits of the branch, and no use for them.
+    """
     path = f"/repos/{repo}/pulls/{number}/merge"
-    return github_write("merge_pull", "PUT", path, bodies.MergePull(sha=head_sha))
+    title, message = words
+    body = bodies.MergePull(
+        sha=head_sha, merge_method=method, commit_title=title, commit_message=message
+    )
+    return github_write("merge_pull", "PUT", path, body)
 
 
 def update_branch(repo: str, number: int, head_sha: str) -> Prepared:

@@ -10,6 +10,12 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_seriali
 
 SHA = r"^[0-9a-f]{40}$"
 MARKED = r"^\[df1 "
+# Conventional Commits 1.0.0, with the types of its Angular convention; one line.
+CONVENTIONAL = (
+    r"^(?:build|chore|ci|docs|feat|fix|perf|refactor|revert|style|test)"
+    r"(?:\([a-z0-9./_-]+\))?!?: [^\s\x00-\x1f][^\x00-\x1f]*$"
+)
+MergeMethod = Literal["squash", "merge", "rebase"]
 # No colon, backslash or tilde: to Windows they name other files (`.git::$INDEX_ALLOCATION`,
 # `GIT~1`); no letter beyond ASCII, for some of them vanish (`.g\u200cit` on a Mac).
 PATH = r"^[A-Za-z0-9._ /@+()\[\]{}$!,=&'#%^;-]{1,200}$"
@@ -176,10 +182,12 @@ class MoveBranch(Body):
 
 
 class MergePull(Body):
-    """`PUT pulls/{n}/merge`: never without the head that was judged."""
+    """`PUT pulls/{n}/merge`: never without the head that was judged, nor without our words."""
 
     sha: Annotated[str, Field(pattern=SHA)]
-    merge_method: Literal["squash"] = "squash"
+    merge_method: MergeMethod
+    commit_title: Annotated[str, Field(pattern=CONVENTIONAL, max_length=200)]
+    commit_message: Annotated[str, Field(pattern=r"^[^\x00-\x09\x0b-\x1f\x7f]{1,5000}$")]
 
 
 class UpdateBranch(Body):

@@ -193,8 +193,11 @@ class GitHub:
         )
         return True, "clean" if green else "unstable"
 
-    def merge(self, repo: Repo, pull: Pull, *, sha: str | None, squash: bool) -> str:
-        """Merge without asking anything; `sha` is the head the client named. Return the commit."""
+    def merge(self, repo: Repo, pull: Pull, *, sha: str | None, squash: bool, words: str) -> str:
+        """Merge without asking anything; `sha` is the head the client named. Return the commit.
+
+        Without `words` its message is GitHub's own.
+        """
         git, name = repo.git, repo.full_name
         changed = changes(git.fork_point(pull.base, pull.head), git.files(pull.head))
         runs = self.ci.runs(name, pull.head)
@@ -211,7 +214,7 @@ class GitHub:
         )
         tree = git.add_tree(git.merge(pull.base, pull.head)[0])
         parents = (pull.base,) if squash else (pull.base, pull.head)
-        message = f"{pull.title} (#{pull.number})"
+        message = words or f"{pull.title} (#{pull.number})"
         merged = git.add_commit(tree, parents, message=message, author=AUTHOR, at=self.now)
         pull.state, pull.merged, pull.merge_sha = "closed", self.now, merged
         pull.updated = self.now

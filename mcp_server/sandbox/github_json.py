@@ -120,9 +120,9 @@ def repo_json(repo: Repo) -> dict[str, object]:
         "open_issues_count": len(repo.open_pulls())
         + sum(issue.state == "open" for issue in repo.issues.values()),
         "has_issues": True,
-        "allow_squash_merge": True,
-        "allow_merge_commit": True,
-        "allow_rebase_merge": True,
+        "allow_squash_merge": "squash" in repo.merge_methods,
+        "allow_merge_commit": "merge" in repo.merge_methods,
+        "allow_rebase_merge": "rebase" in repo.merge_methods,
         "allow_auto_merge": False,
         "delete_branch_on_merge": False,
         "permissions": {

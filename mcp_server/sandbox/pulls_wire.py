@@ -19,7 +19,7 @@ from mcp_server.sandbox.repository import Pull, Repo
 
 # github-actions' own application id.
 ACTIONS_APP = {"id": 15368, "slug": "github-actions", "name": "GitHub Actions"}
-MERGE_METHODS = ("merge", "squash", "rebase")
+_METHOD_NAMES = {"merge": "Merge commits", "squash": "Squash merges", "rebase": "Rebase merges"}
 UPGRADE = "Upgrade to GitHub Pro or make this repository public to enable this feature."
 
 
@@ -140,8 +140,11 @@ class PullsWire:
     def _merge(self, repo: Repo, call: Call) -> Reply:
         pull, body = self._find(repo, call), sent(call)
         sha, method = text(body, "sha") or None, text(body, "merge_method", "merge")
-        if method not in MERGE_METHODS:
+        if method not in _METHOD_NAMES:
             raise refuse(422, "Invalid merge_method")
+        if method not in repo.merge_methods:
+            name = _METHOD_NAMES[method]
+            raise refuse(405, f"{name} are not allowed on this repository.")
         if pull.state != "open" or pull.draft:
             raise refuse(405, "Pull Request is not mergeable")
         if sha not in (None, pull.head):
@@ -150,7 +153,9 @@ class PullsWire:
             raise refuse(405, "Pull Request is not mergeable")
         if self._github.base_just_moved(repo, pull):
             raise refuse(405, "Base branch was modified. Review and try the merge again.")
-        merged = self._github.merge(repo, pull, sha=sha, squash=method != "merge")
+        said = (text(body, "commit_title"), text(body, "commit_message"))
+        words = "" if method == "rebase" else "\n\n".join(filter(None, said))
+        merged = self._github.merge(repo, pull, sha=sha, squash=method != "merge", words=words)
         message = "Pull Request successfully merged"
         return Reply(200, {"sha": merged, "merged": True, "message": message})
 

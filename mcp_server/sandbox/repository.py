@@ -79,6 +79,7 @@ class Repo:
     pulls: dict[int, Pull] = field(default_factory=dict[int, Pull])
     issues: dict[int, Issue] = field(default_factory=dict[int, Issue])
     broken: dict[str, bool] = field(default_factory=dict[str, bool])
+    merge_methods: frozenset[str] = frozenset({"squash", "merge", "rebase"})
     disabled: list[str] = field(default_factory=list[str])
 
     @property

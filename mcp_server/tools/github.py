@@ -1,14 +1,16 @@
 """Tools over GitHub: repositories, their health, pull requests and the gate."""
 
+from collections.abc import Collection
 from typing import Annotated
 
 from mcp_types import CallToolResult
 from pydantic import Field
 
-from mcp_server import creation, evidence
+from mcp_server import creation, evidence, merging
 from mcp_server.clients import github as api
 from mcp_server.errors import BadArgument, Refused
-from mcp_server.guard.gate import gate
+from mcp_server.guard.gate import GateEvidence, gate
+from mcp_server.guard.request import Prepared
 from mcp_server.models import (
     CreatedRepository,
     GateDecision,
@@ -93,6 +95,8 @@ class GitHubTools:
         Otherwise nothing is sent and the reasons come back. A merge is read back.
         """
         services = self._services
+        # Before the evidence: nothing comes between that and the merge.
+        allowed = await services.account.merge_methods(repo)
         pull_evidence = await evidence.read_pull(services, repo, number)
         decision = gate(pull_evidence)
         if pull_evidence.pull.merged:
@@ -111,7 +115,7 @@ class GitHubTools:
 
         done = await perform(
             services,
-            api.merge_pull(repo, number, head_sha),
+            _merge_of(pull_evidence, allowed),
             purpose=f"{repo}#{number}@{head_sha}",
             happened=happened,
         )
@@ -185,3 +189,16 @@ class GitHubTools:
             repo=found.repo, private=True, first_commit=found.commit, already=found.already
         )
         return answer(f"{found.repo} is there, private, with its first commit", made)
+
+
+def _merge_of(seen: GateEvidence, allowed: Collection[str] | None) -> Prepared:
+    pull, session = seen.pull, seen.session
+    if session is None:
+        raise Refused(f"{pull.url} is nobody's session's", limit="foreign")
+    return api.merge_pull(
+        pull.repo,
+        pull.number,
+        pull.head_sha,
+        method=merging.method_for(pull.repo, allowed),
+        words=merging.commit_words(pull, session, seen.checks or ()),
+    )

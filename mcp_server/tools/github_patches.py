@@ -12,7 +12,7 @@ from mcp_server.account import disown
 from mcp_server.changeable import changeable
 from mcp_server.clients import jules_names
 from mcp_server.errors import BadArgument, Refused
-from mcp_server.guard.bodies import BRANCHES
+from mcp_server.guard.bodies import BRANCHES, CONVENTIONAL
 from mcp_server.histories import Histories
 from mcp_server.models import Marker, ProposedPatch, Repository, Session
 from mcp_server.patches.parse import MOST_CHARACTERS
@@ -21,12 +21,10 @@ from mcp_server.services import Services
 from mcp_server.tools.jules_arguments import Repo, SessionId
 from mcp_server.tools.result import answer
 
-# Conventional Commits 1.0.0, with the types of its Angular convention; one line that fits a list.
-_TYPES = "build|chore|ci|docs|feat|fix|perf|refactor|revert|style|test"
 Title = Annotated[
     str,
     Field(
-        pattern=rf"^(?:{_TYPES})(?:\([a-z0-9./_-]+\))?!?: [^\s\x00-\x1f][^\x00-\x1f]*$",
+        pattern=CONVENTIONAL,
         max_length=100,
         description="of the commit and the pull request: a Conventional Commit, e.g. `fix: …`",
     ),
