@@ -59,7 +59,7 @@ USED: Mapping[str, tuple[str, ...]] = {
     ),
     "PlanGenerated": ("plan",),
     "Plan": ("steps",),
-    "PlanStep": ("title",),
+    "PlanStep": ("title", "description"),
     "UserMessaged": ("userMessage",),
     "AgentMessaged": ("agentMessage",),
     "ProgressUpdated": ("title", "description"),
@@ -76,7 +76,7 @@ UNUSED: Mapping[str, tuple[str, ...]] = {
     "SourceContext": ("workingBranch", "environmentVariablesEnabled"),
     "PullRequest": ("description",),
     "Plan": ("id", "createTime"),
-    "PlanStep": ("id", "description", "index"),
+    "PlanStep": ("id", "index"),
 }
 
 DriftKind = Literal[

@@ -1,13 +1,20 @@
 """The messages of Jules' v1alpha as they travel: only the fields used (facts/jules-api.md 2).
 
-Names are the wire's own; what they mean is `jules_wire.py`'s.
+Names are the wire's own; what they mean is `jules_wire.py`'s. What names a thing is bounded here,
+and never cut: a part of a name is another name. Texts and words are cut where they are read.
 """
 
-from typing import cast
+from typing import Annotated, cast
 
-from pydantic import ConfigDict, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from mcp_server.clients.wire import Timestamp, Wire
+
+# A ref or an address: GitHub's and Jules' own are well below it. One that is longer is unreadable.
+LONGEST_NAME = 500
+Name = Annotated[str, Field(max_length=LONGEST_NAME)]
+# int32 in the discovery document; JSON has no end to a number.
+Int32 = Annotated[int, Field(ge=-(2**31), lt=2**31)]
 
 
 class Lenient(Wire):
@@ -27,14 +34,14 @@ class Lenient(Wire):
 class Branch(Lenient):
     """A branch of a source."""
 
-    displayName: str = ""
+    displayName: Name = ""
 
 
 class GitHubRepo(Lenient):
     """The repository behind a source."""
 
-    owner: str = ""
-    repo: str = ""
+    owner: Name = ""
+    repo: Name = ""
     isPrivate: bool | None = None
     defaultBranch: Branch | None = None
     branches: tuple[Branch, ...] = ()
@@ -43,44 +50,44 @@ class GitHubRepo(Lenient):
 class Source(Lenient):
     """An answer of sources.get."""
 
-    name: str
+    name: Name
     githubRepo: GitHubRepo = GitHubRepo()
 
 
 class RepoContext(Lenient):
     """Where a session begins."""
 
-    startingBranch: str | None = None
+    startingBranch: Name | None = None
 
 
 class Context(Lenient):
     """What a session works on; absent on repoless and thin answers."""
 
-    source: str | None = None
+    source: Name | None = None
     githubRepoContext: RepoContext = RepoContext()
 
 
 class Pull(Lenient):
     """A pull request among the outputs."""
 
-    url: str = ""
+    url: Name = ""
     title: str = ""
-    baseRef: str | None = None
-    headRef: str | None = None
+    baseRef: Name | None = None
+    headRef: Name | None = None
 
 
 class GitPatch(Lenient):
     """A diff."""
 
     unidiffPatch: str = ""
-    baseCommitId: str | None = None
+    baseCommitId: Name | None = None
     suggestedCommitMessage: str = ""
 
 
 class ChangeSet(Lenient):
     """A diff and its source."""
 
-    source: str | None = None
+    source: Name | None = None
     gitPatch: GitPatch = GitPatch()
 
 
@@ -96,11 +103,11 @@ class Output(Lenient):
 class Session(Lenient):
     """A session; nothing but its time is always there."""
 
-    name: str = ""
-    id: str = ""
+    name: Name = ""
+    id: Name = ""
     title: str = ""
     state: str = "QUEUED"
-    url: str = ""
+    url: Name = ""
     createTime: Timestamp
     updateTime: Timestamp | None = None
     sourceContext: Context = Context()
@@ -111,7 +118,7 @@ class Session(Lenient):
 class Created(Lenient):
     """The answer to a create, which may be thin."""
 
-    name: str
+    name: Name
     url: str = ""
 
 
@@ -128,6 +135,7 @@ class Step(Lenient):
     """A step of a session plan."""
 
     title: str = ""
+    description: str = ""
 
 
 class Plan(Lenient):
@@ -160,7 +168,7 @@ class BashOutput(Lenient):
 
     command: str = ""
     output: str = ""
-    exitCode: int | None = None
+    exitCode: Int32 | None = None
 
 
 class Artifact(Lenient):
@@ -176,8 +184,8 @@ class Artifact(Lenient):
 class Activity(Lenient):
     """An activity; its event is looked for beside these."""
 
-    name: str = ""
-    id: str = ""
+    name: Name = ""
+    id: Name = ""
     createTime: Timestamp | None = None
     originator: str | None = None
     description: str = ""

@@ -4,6 +4,8 @@ A word nobody here knows is kept as it came and noted, never guessed; what is mi
 """
 
 import base64
+import hashlib
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast
@@ -17,6 +19,8 @@ from mcp_server.models import ACTIVITY_KINDS, STATES, Activity, PullOutput, Sess
 
 MOST_UNKNOWN = 50
 LONGEST_WORD = 60
+# Ids of Jules' are 16 to 32 characters; no tool can name a longer one (`jules_names.py`).
+LONGEST_ID = 64
 # No title of Jules' or ours is near it; a stranger's may be anything.
 LONGEST_TITLE = 500
 # Steps of a session plan, and artifacts of an activity that are named.
@@ -55,7 +59,10 @@ class ChangeSet:
 
 @dataclass(frozen=True, kw_only=True)
 class Media:
-    """A file that a session made, decoded; `data` empty where its base64 is none."""
+    """A file that a session made, decoded; `data` empty where its base64 is none.
+
+    `mime_type` in small letters and without parameters, so that equal types look equal.
+    """
 
     mime_type: str
     data: bytes
@@ -91,19 +98,23 @@ def next_token(page: object) -> str:
 
 
 def created(raw: object) -> tuple[str, str]:
-    """Return id and address in the answer to a create, which may have no state and no times."""
+    """Return id and address in the answer to a create, which may have no state and no times.
+
+    An address that is too long is left out: the session was started all the same.
+    """
     wire = read(schema.Created, raw)
-    return wire.name.removeprefix("sessions/"), wire.url
+    url = wire.url if len(wire.url) <= schema.LONGEST_NAME else ""
+    return _bounded(wire.name.removeprefix("sessions/")), url
 
 
 def session(raw: object, keys: Sequence[bytes], unknown: Unknown) -> Session:
     """Read a session, telling by its title whether it is ours: `keys` verify markers.
 
     Raises:
-        Unreadable: no name, or no time: it could not be counted.
+        Unreadable: no name, or no time: it could not be counted; or a name that is too long.
     """
     wire = read(schema.Session, raw)
-    name = wire.name.removeprefix("sessions/") or wire.id
+    name = _bounded(wire.name.removeprefix("sessions/") or wire.id)
     if not name:
         raise Unreadable("a session has neither name nor id")
     if wire.state not in STATES:
@@ -116,8 +127,9 @@ def session(raw: object, keys: Sequence[bytes], unknown: Unknown) -> Session:
     return Session(
         id=name,
         title=wire.title[:LONGEST_TITLE],
-        state=wire.state,
-        url=wire.url[:LONGEST_TITLE],
+        # Longer than any word of Jules': what is cut off cannot make it one of them.
+        state=wire.state[:LONGEST_WORD],
+        url=wire.url,
         created_at=wire.createTime,
         updated_at=wire.updateTime or wire.createTime,
         repo=repo,
@@ -131,7 +143,7 @@ def session(raw: object, keys: Sequence[bytes], unknown: Unknown) -> Session:
 
 def _pull(wire: schema.Pull) -> PullOutput:
     return PullOutput(
-        url=wire.url[:LONGEST_TITLE],
+        url=wire.url,
         title=wire.title[:LONGEST_TITLE],
         base_ref=wire.baseRef,
         head_ref=wire.headRef,
@@ -172,7 +184,7 @@ def whole_activity(raw: object, unknown: Unknown) -> WholeActivity:
         activity=_light(wire, raw, unknown),
         change_set=_last(one.changeSet for one in wire.artifacts),
         media=tuple(
-            Media(mime_type=one.media.mimeType, data=_decoded(one.media.data))
+            Media(mime_type=_mime_type(one.media.mimeType), data=_decoded(one.media.data))
             for one in wire.artifacts
             if one.media
         ),
@@ -193,7 +205,7 @@ def _light(wire: schema.Activity, raw: object, unknown: Unknown) -> Activity:
     words = (event.agentMessage, event.userMessage, event.reason, event.message, event.description)
     text = next((word for word in words if word), wire.description)
     return Activity(
-        id=wire.id or wire.name.rpartition("/")[2],
+        id=_bounded(wire.id or wire.name.rpartition("/")[2]) or _unnamed(raw),
         at=wire.createTime,
         kind=kind,
         originator=_originator(wire.originator, unknown),
@@ -213,7 +225,9 @@ def _originator(said: str | None, unknown: Unknown) -> str | None:
 
 
 def _steps(plan: schema.Plan) -> tuple[str, ...]:
-    return tuple(step.title[:LONGEST_TITLE] for step in plan.steps[:MOST_PARTS])
+    return tuple(
+        (step.title or step.description)[:LONGEST_TITLE] for step in plan.steps[:MOST_PARTS]
+    )
 
 
 def _event(raw: object, unknown: Unknown) -> tuple[str, schema.Event]:
@@ -233,7 +247,7 @@ def _names(artifact: schema.Artifact, unknown: Unknown) -> Iterator[str]:
     if artifact.changeSet:
         yield f"change set, {len(artifact.changeSet.gitPatch.unidiffPatch):,} characters"
     if artifact.media:
-        yield f"media {artifact.media.mimeType[:LONGEST_WORD]}"
+        yield f"media {_mime_type(artifact.media.mimeType)[:LONGEST_WORD]}"
     if artifact.bashOutput:
         yield f"command {artifact.bashOutput.command[:LONGEST_WORD]}"
     for name in artifact.model_extra or {}:
@@ -256,8 +270,26 @@ def _last(found: Iterator[schema.ChangeSet | None]) -> ChangeSet | None:
     )
 
 
+def _bounded(name: str) -> str:
+    """Return an id as it is; a part of one would be another's."""
+    if len(name) > LONGEST_ID:
+        raise Unreadable(f"an id of {len(name):,} characters; {LONGEST_ID} at most are read")
+    return name
+
+
+def _unnamed(raw: object) -> str:
+    """Return what tells an activity without a name from others: it never changes (facts 2.3)."""
+    return f"unnamed-{hashlib.sha256(json.dumps(raw, sort_keys=True).encode()).hexdigest()[:12]}"
+
+
+def _mime_type(said: str) -> str:
+    return said.partition(";")[0].strip().lower()
+
+
 def _decoded(data: str) -> bytes:
+    """Decode base64 as proto3 JSON may write it: either alphabet, with or without its padding."""
+    plain = data.rstrip("=").replace("-", "+").replace("_", "/")
     try:
-        return base64.b64decode(data, validate=True)
+        return base64.b64decode(plain + "=" * (-len(plain) % 4), validate=True)
     except ValueError:  # of Base64, or of text that is no ASCII at all
         return b""

@@ -17,6 +17,9 @@ from mcp_server.guard import bodies, rate
 from mcp_server.guard.request import Prepared
 from mcp_server.models import utc
 
+# Fields that do not fit: an answer may have as many as it likes.
+MOST_NAMED = 5
+
 
 class Wire(BaseModel):
     """Base of the schemas of what services send: only the fields used, lenient on the rest."""
@@ -93,8 +96,10 @@ def read(schema: type[W], raw: object) -> W:
     try:
         return schema.model_validate(raw)
     except ValidationError as error:
-        where = ", ".join(str(item["loc"]) for item in error.errors(include_input=False))
-        raise Unreadable(f"an answer does not fit {schema.__name__}: {where}") from None
+        wrong = error.errors(include_input=False)
+        where = ", ".join(str(item["loc"])[:100] for item in wrong[:MOST_NAMED])
+        more = f" and {len(wrong) - MOST_NAMED} more" if len(wrong) > MOST_NAMED else ""
+        raise Unreadable(f"an answer does not fit {schema.__name__}: {where}{more}") from None
 
 
 def parse(

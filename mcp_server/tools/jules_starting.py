@@ -199,10 +199,10 @@ def _manual_key(text: str, repo: str | None, listing: Listing) -> str:
 def _what_happened(ticket: Ticket, task: _Task, remaining: int) -> CallToolResult:
     """Return the outcome of a create that was asked for before; a create is never sent twice."""
     if ticket.state == "spent":
-        session_id = str(ticket.result["name"]).removeprefix("sessions/")
+        session_id, url = jules_wire.created(ticket.result)
         found = Started(
             session_id=session_id,
-            url=str(ticket.result.get("url", "")),
+            url=url,
             title="",
             already=True,
             task_key=task.key,
