@@ -1,8 +1,8 @@
 """What sessions did, kept light and read on: one request for a session that changed, else none."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from mcp_server.clients.jules import NEW_FOR, JulesClient
@@ -10,7 +10,7 @@ from mcp_server.clients.jules_cursor import Cursor
 from mcp_server.clock import Clock
 from mcp_server.errors import NotFound
 from mcp_server.guard.redact import Redactor
-from mcp_server.insight.watching import Signs, read_signs
+from mcp_server.insight.watching import NOTHING, Signs, read_signs
 from mcp_server.models import Activity, Session
 
 # Per session, and how many sessions: more than are watched at once.
@@ -24,17 +24,38 @@ _NO_TIME = datetime.min.replace(tzinfo=UTC)
 
 @dataclass(frozen=True, kw_only=True)
 class History:
-    """The last activities, oldest first, texts masked and cut; of how many; and what all show."""
+    """The last activities, oldest first, texts masked and cut; of how many; and what all show.
+
+    `forgotten` is what those showed that are kept no more; `cursor` is the place after all of them.
+    """
 
     activities: tuple[Activity, ...] = ()
     total: int = 0
-    signs: Signs = field(default_factory=Signs)
+    signs: Signs = NOTHING
+    forgotten: Signs = NOTHING
+    cursor: Cursor = field(default_factory=Cursor)
+
+    def with_more(self, listed: Iterable[Activity]) -> "History":
+        """Return the history with those of a later listing that are new.
+
+        In how many parts it was listed makes no difference, as long as they came in order.
+        """
+        fresh = self.cursor.fresh(listed)
+        known = in_order([*self.activities, *fresh])
+        over = max(0, len(known) - MOST_ACTIVITIES)
+        forgotten = read_signs(known[:over], self.forgotten)
+        return History(
+            activities=tuple(known[over:]),
+            total=self.total + len(fresh),
+            signs=read_signs(known[over:], forgotten),
+            forgotten=forgotten,
+            cursor=self.cursor.past(fresh),
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Kept:
     history: History
-    cursor: Cursor
     updated_at: datetime
     read_at: float
 
@@ -54,8 +75,17 @@ class Histories:
         No request while its `updated_at` is the one of the last reading, for 15 minutes at most.
         """
         kept = self._kept.get(session.id)
+        history = kept.history if kept else History()
         if kept is None or self._is_old(kept, session):
-            kept = await self._read_on(session, kept)
+            started = self._clock.elapsed()
+            listed = await self._listed(session, history.cursor)
+            if listed is None:
+                return history
+            kept = _Kept(
+                history=history.with_more(listed),
+                updated_at=session.updated_at,
+                read_at=started,
+            )
         self._kept.pop(session.id, None)
         self._kept[session.id] = kept
         while len(self._kept) > MOST_SESSIONS:
@@ -67,19 +97,8 @@ class Histories:
         # A listing may be older than what was read by id: that is no change.
         return session.updated_at > kept.updated_at or age >= STALE_AFTER_SECONDS
 
-    async def _read_on(self, session: Session, kept: _Kept | None) -> _Kept:
-        started = self._clock.elapsed()
-        cursor = kept.cursor if kept else Cursor()
-        history = kept.history if kept else History()
-        fresh = cursor.fresh(await self._listed(session, cursor))
-        return _Kept(
-            history=_with(history, fresh) if fresh else history,
-            cursor=cursor.past(fresh),
-            updated_at=session.updated_at,
-            read_at=started,
-        )
-
-    async def _listed(self, session: Session, cursor: Cursor) -> Sequence[Activity]:
+    async def _listed(self, session: Session, cursor: Cursor) -> Sequence[Activity] | None:
+        """Return what is listed from a place on; None: nothing can be listed yet."""
         try:
             async with aclosing(self._jules.activities(session.id, after=cursor.since)) as listed:
                 return [cut(one, MOST_TEXT, self._redactor) async for one in listed]
@@ -87,7 +106,7 @@ class Histories:
             # Its activities show a little later than itself (facts 5.3).
             if self._clock.now() - session.created_at >= NEW_FOR:
                 raise
-            return ()
+            return None
 
 
 def cut(activity: Activity, most: int, redactor: Redactor) -> Activity:
@@ -102,21 +121,13 @@ def cut(activity: Activity, most: int, redactor: Redactor) -> Activity:
     return activity.model_copy(update={"text": text[:most], "left_out": over})
 
 
-def in_order(activities: Sequence[Activity]) -> list[Activity]:
-    """Return activities oldest first, those of one moment as they came, those of none first."""
-    return sorted(activities, key=lambda one: one.at or _NO_TIME)
+def in_order(activities: Iterable[Activity]) -> list[Activity]:
+    """Return activities oldest first, those of one moment as they came.
 
-
-def _with(history: History, fresh: Sequence[Activity]) -> History:
-    known = in_order([*history.activities, *fresh])
-    signs = read_signs(known)
-    # What was said once, before all that is kept, still stands.
-    return History(
-        activities=tuple(known[-MOST_ACTIVITIES:]),
-        total=history.total + len(fresh),
-        signs=replace(
-            signs,
-            plan_steps=signs.plan_steps or history.signs.plan_steps,
-            change_set_in=signs.change_set_in or history.signs.change_set_in,
-        ),
-    )
+    One without a time stays behind the one that it came after: Jules lists them in order.
+    """
+    at, placed = _NO_TIME, list[tuple[datetime, Activity]]()
+    for one in activities:
+        at = one.at or at
+        placed.append((at, one))
+    return [one for _, one in sorted(placed, key=lambda pair: pair[0])]

@@ -172,6 +172,18 @@ def test_a_session_just_made_has_no_activities_yet():
     assert at_fake(without, refused) == ("not_found", None)
 
 
+def test_activities_that_could_not_be_read_yet_are_asked_for_again():
+    """That there is nothing to be read is not that nothing is there: it is not kept."""
+    fake = FakeJules(sessions=[session(1, "PLANNING", createTime=when(NOW))])
+
+    async def play(chat: Chat) -> list[int]:
+        seen = [(await chat.ask("jules_get_session", session_id=ID))["activities"]]
+        fake.activities[ID] = [activity(1, at=NOW)]
+        return [*seen, (await chat.ask("jules_get_session", session_id=ID))["activities"]]
+
+    assert at_fake(fake, play) == [0, 1]
+
+
 def test_what_does_not_say_that_it_changed_is_looked_at_every_quarter_of_an_hour():
     """That `updateTime` moves with every activity is measured, not promised."""
     account = one("IN_PROGRESS", activity(1, at=NOW))

@@ -3,9 +3,13 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from itertools import pairwise
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from mcp_server.histories import MOST_ACTIVITIES, History
 from mcp_server.insight.watching import read_signs, watch
 from mcp_server.models import STATES, Activity, PullOutput, SessionHealth
 from tests.agent_cases import NOW, PULL_URL, session
@@ -86,6 +90,9 @@ CASES = {
     ),
     "asking": Case("AWAITING_USER_FEEDBACK", [(90, PLAN), (40, ASK)], "asking", True, "words of 1"),
     "asking without words": Case("AWAITING_USER_FEEDBACK", [], "asking", True, "waits for"),
+    "asking, and written on": Case(
+        "AWAITING_USER_FEEDBACK", [(40, ASK), (30, WORK)], "asking", True, "words of 0"
+    ),
     "answered": Case(
         "AWAITING_USER_FEEDBACK", [(40, ASK), (1, TOLD)], "working", False, "was answered"
     ),
@@ -183,4 +190,62 @@ def test_what_was_said_last_counts():
     assert signs.question is not None
     assert signs.question.activity_id == "a3"
     assert read_signs(activities((40, ASK), (20, TOLD))).question is None
-    assert read_signs(activities((40, ASK), (20, WORK))).question is None
+    assert read_signs(activities((40, ASK), (20, TOLD), (10, WORK))).question is None
+
+
+def test_a_question_stands_until_a_user_answers_whatever_else_is_written():
+    """Facts 2.1: the state says that it waits; progress that is written late answers nothing."""
+    asked = activities((40, ASK), (20, WORK), (10, PLAN), (9, "planApproved", "user"))
+    undated = asked[1].model_copy(update={"id": "a9", "at": None})
+    for listed in (asked, [*asked, undated], [asked[0].model_copy(update={"at": None}), undated]):
+        signs = History().with_more(listed).signs
+        found = watch(session("AWAITING_USER_FEEDBACK"), signs, NOW)
+        assert (found.health, found.evidence) == ("asking", "it asks: words of 0")
+        assert signs.question is not None
+        assert signs.question.activity_id == "a0"
+    answer = Activity(id="a8", kind=TOLD, originator="user")
+    assert History().with_more([*asked, answer]).signs.question is None
+
+
+KINDS = (WORK, ASK, TOLD, DONE, FAILED, PLAN, "planApproved", "none")
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(KINDS),
+            st.sampled_from(("agent", "user", "system", None)),
+            st.sampled_from((None, 0, 3, 30)),
+            st.sampled_from((1, 1, 1, 2, MOST_ACTIVITIES)),
+        ),
+        max_size=12,
+    ),
+    st.lists(st.integers(0, 400), max_size=6),
+)
+def test_in_how_many_parts_a_history_is_read_makes_no_difference(
+    runs: list[tuple[str, str | None, int | None, int]], cuts: list[int]
+):
+    """Issue 5, item 3: what fell out of the kept window, ties and missing times included."""
+    at, whole = NOW - timedelta(hours=9), list[Activity]()
+    for kind, originator, seconds, times in runs:
+        at += timedelta(seconds=seconds or 0)
+        whole += [
+            Activity(
+                id=f"a{len(whole) + nth}",
+                at=None if seconds is None else at,
+                kind=kind,
+                originator=originator,
+                text=f"words of {len(whole) + nth}",
+                plan_steps=(f"step {len(whole)}",) if kind == PLAN else (),
+                has_change_set=kind == WORK and originator == "agent",
+            )
+            for nth in range(times)
+        ]
+    edges = sorted({min(one, len(whole)) for one in cuts} | {0, len(whole)})
+    parts = History()
+    for start, end in pairwise(edges):
+        parts = parts.with_more(whole[start:end])
+    assert parts == History().with_more(whole)
+    assert parts.signs == read_signs(whole)
+    assert (parts.total, parts.activities) == (len(whole), tuple(whole[-MOST_ACTIVITIES:]))

@@ -3,8 +3,8 @@
 Figures: facts/jules-api.md 2.1, measured by one client over 562 sessions (2026-08-24).
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from mcp_server.models import Activity, Question, Session, SessionHealth
@@ -39,8 +39,9 @@ class Watched:
 class Signs:
     """What a session's activities show; texts as they are.
 
-    `unanswered` counts the messages sent since the agent last wrote; `came_back` that it wrote
-    again after its last end.
+    `unanswered` counts the messages sent since the agent last wrote; `question` is what the agent
+    said last since a user did, whatever it wrote otherwise; `ended` that its last word was an end,
+    `came_back` that it wrote again after one.
     """
 
     plan_steps: tuple[str, ...] = ()
@@ -48,9 +49,13 @@ class Signs:
     last_message_at: datetime | None = None
     unanswered: int = 0
     question: Question | None = None
+    ended: bool = False
     came_back: bool = False
     reason: str = ""
     change_set_in: str | None = None
+
+
+NOTHING = Signs()
 
 
 def is_agents(activity: Activity) -> bool:
@@ -66,36 +71,37 @@ def is_agents(activity: Activity) -> bool:
             return activity.kind in _BY_AGENT
 
 
-def read_signs(activities: Sequence[Activity]) -> Signs:
-    """Return what activities, oldest first, show."""
-    plan: tuple[str, ...] = ()
-    last_agent: Activity | None = None
-    question: Question | None = None
-    since: list[Activity] = []
-    reason, change_set_in, ended, came_back = "", None, False, False
+def read_signs(activities: Iterable[Activity], before: Signs = NOTHING) -> Signs:
+    """Return what activities, oldest first, show after those that showed `before`.
+
+    However a history is taken apart, reading on gives what reading it whole does.
+    """
+    signs = before
     for one in activities:
-        change_set_in = one.id if one.has_change_set else change_set_in
+        if one.has_change_set:
+            signs = replace(signs, change_set_in=one.id)
         if is_agents(one):
-            last_agent, since = one, []
-            came_back = one.kind not in _ENDS and (ended or came_back)
-            ended = one.kind in _ENDS
-            question = None
-            reason = one.text if one.kind == "sessionFailed" else reason
-            if one.kind == "agentMessaged":
-                question = Question(activity_id=one.id, text=one.text)
-            plan = one.plan_steps or plan
+            signs = _heard(signs, one)
         elif one.kind == "userMessaged":
-            since.append(one)
-            question = None
-    return Signs(
-        plan_steps=plan,
-        last_agent=last_agent,
-        last_message_at=since[-1].at if since else None,
-        unanswered=len(since),
-        question=question,
-        came_back=came_back,
-        reason=reason.strip(),
-        change_set_in=change_set_in,
+            signs = replace(
+                signs, unanswered=signs.unanswered + 1, last_message_at=one.at, question=None
+            )
+    return signs
+
+
+def _heard(signs: Signs, one: Activity) -> Signs:
+    """Return the signs after a word of the agent's."""
+    ends, asks = one.kind in _ENDS, one.kind == "agentMessaged"
+    return replace(
+        signs,
+        plan_steps=one.plan_steps or signs.plan_steps,
+        last_agent=one,
+        last_message_at=None,
+        unanswered=0,
+        question=Question(activity_id=one.id, text=one.text) if asks else signs.question,
+        ended=ends,
+        came_back=not ends and (signs.ended or signs.came_back),
+        reason=one.text.strip() if one.kind == "sessionFailed" else signs.reason,
     )
 
 
