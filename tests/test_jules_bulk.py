@@ -9,7 +9,8 @@ import pytest
 
 from agent.tools import text_of
 from agent.wiring import SANDBOX_JULES_KEY
-from mcp_server.models import ActivityDetail
+from mcp_server.clients.jules_cursor import MOST_SEEN, Cursor
+from mcp_server.models import Activity, ActivityDetail
 from mcp_server.tools import jules_reading
 from tests.agent_cases import Answer
 from tests.jules_cases import ID, NOW, Chat, activity, at_fake, one, when
@@ -216,3 +217,39 @@ def test_thousands_of_activities_at_one_instant_are_all_given_once():
 
     given = at_fake(account, play)
     assert (len(given), len(set(given))) == (1_800, 1_800)
+
+
+def test_reading_on_from_the_last_ones_gives_none_of_those_before_them_again():
+    """However many lie at the instant of the last: all of them were counted, few were shown."""
+    at = NOW - timedelta(hours=1)
+    account = one("IN_PROGRESS", *(activity(n, at=at) for n in range(300)))
+
+    async def play(chat: Chat) -> list[str]:
+        last = await chat.ask("jules_list_activities", session_id=ID)
+        account.activities[ID].append(activity(300, at=at))
+        cursor = last["resume_cursor"]
+        told = await chat.ask("jules_list_activities", session_id=ID, cursor=cursor)
+        return [one["id"] for one in told["activities"]]
+
+    assert at_fake(account, play) == [f"{300:032x}"]
+
+
+def test_what_cannot_be_read_on_from_is_refused_not_ended():
+    """A cursor has an end; an answer without `next_cursor` would say that there is no more."""
+    at = NOW - timedelta(hours=1)
+    given = [Activity(id=f"g{n}", at=at, kind="none") for n in range(MOST_SEEN)]
+    cursor = Cursor().past(given[60:]).text()
+    account = one("IN_PROGRESS", *(activity(n, at=at) for n in range(120)))
+
+    async def play(chat: Chat) -> list[Answer]:
+        read = {"session_id": ID, "cursor": cursor}
+        first = await chat.call("jules_list_activities", **read)
+        read["cursor"] = first.content["next_cursor"]
+        return [first, await chat.call("jules_list_activities", **read)]
+
+    first, second = at_fake(account, play)
+    assert len(first.content["activities"]) == 50
+    assert second.refusal == ("unreadable", None)
+    assert "last" in second.text
+    assert Cursor().past(given).text() is not None
+    assert Cursor().past([*given, Activity(id="one", at=at, kind="none")]).text() is None

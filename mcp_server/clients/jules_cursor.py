@@ -15,6 +15,8 @@ from mcp_server.models import Activity, utc
 
 # How far behind the newest time given an activity may still turn up and be seen.
 OVERLAP = timedelta(seconds=5)
+# Of 13 characters each: what an argument takes (`tools/jules_arguments.py`), and an answer carries.
+MOST_SEEN = 5_000
 _FORM = re.compile(r"(?P<at>[0-9T:+.-]{19,40})~(?P<seen>[0-9a-f]{12}(?:,[0-9a-f]{12})*)")
 
 
@@ -52,8 +54,11 @@ class Cursor:
         return Cursor(newest, tuple((at, short) for short, at in kept.items()))
 
     def text(self) -> str | None:
-        """Return it for a tool's argument; None at the beginning, where nothing was given."""
-        if self.at is None or not self.seen:
+        """Return it for a tool's argument; None at the beginning, where nothing was given.
+
+        None, too, where more than `MOST_SEEN` were given within `OVERLAP`: it would be too long.
+        """
+        if self.at is None or not 0 < len(self.seen) <= MOST_SEEN:
             return None
         return f"{self.at.isoformat()}~{','.join(short for _, short in self.seen)}"
 

@@ -10,9 +10,10 @@ from mcp_types import CallToolResult, ImageContent
 from pydantic import AwareDatetime, Field
 
 from mcp_server.clients import jules_names
+from mcp_server.clients.jules_cursor import MOST_SEEN, OVERLAP
 from mcp_server.clients.jules_cursor import Cursor as Place
 from mcp_server.clients.jules_wire import BashOutput, ChangeSet, Media
-from mcp_server.errors import BadArgument
+from mcp_server.errors import BadArgument, Unreadable
 from mcp_server.guard.redact import Redactor
 from mcp_server.histories import MOST_TEXT, Histories, cut, in_order
 from mcp_server.insight import unidiff
@@ -165,7 +166,7 @@ class JulesReading:
         return Activities(
             activities=tuple(shown),
             left_out=len(fitting) - len(shown) + unseen,
-            resume_cursor=Place().past(history.activities).text(),
+            resume_cursor=history.cursor.text(),
         )
 
     async def _session(self, session_id: str) -> Session:
@@ -192,11 +193,17 @@ class JulesReading:
         unread = in_order(start.fresh(fresh))
         given, page = _page(unread, kinds)
         onward = start.past(given)
-        more = len(given) < len(unread)
+        more, place = len(given) < len(unread), onward.text()
+        if more and place is None:
+            raise Unreadable(
+                f"session {session_id} has more than {MOST_SEEN} activities within "
+                f"{OVERLAP.seconds} s: nothing can be read on from there; leave out cursor and "
+                "after: `last` shows the last ones"
+            )
         return Activities(
             activities=tuple(cut(one, MOST_TEXT, self._services.redactor) for one in page),
-            next_cursor=onward.text() if more else None,
-            resume_cursor=onward.text(),
+            next_cursor=place if more else None,
+            resume_cursor=place,
         )
 
 
