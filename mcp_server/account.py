@@ -1,15 +1,17 @@
 """What is known of the Jules and GitHub account now: read once, shared, with its age."""
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable, Container
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import Generic, TypeVar
 
 from mcp_server.clients.github import DELETES, GitHubClient, Listed
-from mcp_server.clients.jules import JulesClient
+from mcp_server.clients.jules import JulesClient, Stretch
 from mcp_server.clock import Clock
-from mcp_server.errors import NotFound, SettingsError
+from mcp_server.errors import NotFound, SettingsError, Unreadable
+from mcp_server.guard import budget
 from mcp_server.guard.checks import Memory
 from mcp_server.guard.counted import Listing, RepositoryListing
 from mcp_server.guard.gate import Observation
@@ -20,6 +22,8 @@ from mcp_server.models import ChangedFile, Repository, Session, Source
 T = TypeVar("T")
 # Seconds; an owner may make a repository private at any moment, and its words are its own then.
 PUBLIC_FOR = 600.0
+# Of sessions that are only shown: three times the largest allowance (facts/jules-api.md 5.1).
+RECENT_PAGES = 10
 
 
 @dataclass
@@ -67,6 +71,7 @@ class Account:
         self._jules = jules
         self._github = github
         self._ledger = ledger
+        self._clock = clock
         self._sessions = _Shared(clock, self._read_sessions)
         self._sources = _Shared(clock, jules.list_sources)
         self._repositories = _Shared(clock, self._read_repositories)
@@ -100,6 +105,21 @@ class Account:
         """Return a complete session listing no older than `max_age` seconds."""
         return await self._sessions.get(max_age)
 
+    async def recent(self, *, max_age: float) -> Stretch:
+        """Return the sessions of about the last day, to be shown only.
+
+        Where one of them cannot be read there is no listing to count by; the others are shown all
+        the same, read apart.
+        """
+        try:
+            listing = await self.sessions(max_age=max_age)
+        except Unreadable:
+            since = _shown_since(self._clock.now())
+            found = await self._jules.list_back(since, archived=True, most_pages=RECENT_PAGES)
+            twins = self._ledger.disowned()
+            return replace(found, sessions=tuple(disown(one, twins) for one in found.sessions))
+        return Stretch(sessions=listing.sessions, since=_shown_since(listing.date))
+
     def seen_session(self, session_id: str, *, max_age: float) -> Session | None:
         """Return a session of the kept listing where that is young enough; asks nobody."""
         listing = self._sessions.peek(max_age)
@@ -111,8 +131,14 @@ class Account:
         return disown(await self._jules.get_session(session_id), self._ledger.disowned())
 
     async def sources(self, *, max_age: float) -> tuple[Source, ...]:
-        """Return all sources."""
-        return await self._sources.get(max_age)
+        """Return all sources that can be read; `unreadable_sources` more cannot."""
+        return (await self._sources.get(max_age)).sources
+
+    @property
+    def unreadable_sources(self) -> int:
+        """How many of the sources kept could not be read."""
+        kept = self._sources.peek(math.inf)
+        return kept.unreadable if kept else 0
 
     async def repositories(self, *, max_age: float) -> tuple[Repository, ...]:
         """Return all repositories of the owner."""
@@ -185,6 +211,11 @@ class Account:
         public = frozenset(listing.created) - listing.private
         self._public = frozenset(repo.casefold() for repo in public)
         return found, listing
+
+
+def _shown_since(now: datetime) -> datetime:
+    """Return how far back what is shown without a question about older ones goes."""
+    return budget.window_start(now) - timedelta(hours=1)
 
 
 def disown(session: Session, twins: Container[str]) -> Session:

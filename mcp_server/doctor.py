@@ -43,12 +43,23 @@ async def _jules(services: Services) -> Sequence[Finding]:
     await services.account.sessions(max_age=LISTING_FRESH_SECONDS)
     return (
         _ok("jules", f"the key works: {len(sources)} sources"),
+        *_odd_sources(services.account.unreadable_sources),
         Finding(
             check="jules",
             level="note",
             text="Jules' API is v1alpha: it may change any day; an account has at most three keys",
         ),
     )
+
+
+def _odd_sources(number: int) -> Iterator[Finding]:
+    if number:
+        yield Finding(
+            check="jules",
+            level="warning",
+            text=f"{number} sources could not be read: they are taken for none",
+            fix="look for a newer version of this program",
+        )
 
 
 async def _github(services: Services) -> Sequence[Finding]:

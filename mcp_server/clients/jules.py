@@ -16,13 +16,13 @@ import httpx2
 from mcp_server.clients import jules_discovery, jules_names, jules_wire
 from mcp_server.clients.jules_errors import error_of
 from mcp_server.clients.jules_wire import ChangeSet, Unknown, WholeActivity
-from mcp_server.clients.wire import Answer, get_json, parse, send_once
+from mcp_server.clients.wire import Answer, get_json, parse, readable, send_once
 from mcp_server.clock import Clock
 from mcp_server.errors import NotFound, Unreadable
 from mcp_server.guard import bodies, budget
 from mcp_server.guard.counted import Listing
 from mcp_server.guard.request import Prepared
-from mcp_server.models import Activity, Session, Source
+from mcp_server.models import UNREADABLE, Activity, Session, Source
 
 PAGE_SIZE = "100"
 ALL_SESSIONS = "archived = true OR archived = false"
@@ -50,10 +50,19 @@ class StartOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class Stretch:
-    """Sessions newest first, back to `since`; None: to the first there is."""
+    """Sessions newest first, back to `since`; None: to the first there is. To be shown only."""
 
     sessions: tuple[Session, ...]
     since: datetime | None
+    unreadable: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Connected:
+    """The sources there are, and how many more could not be read."""
+
+    sources: tuple[Source, ...]
+    unreadable: int
 
 
 class JulesClient:
@@ -107,33 +116,37 @@ class JulesClient:
     ) -> Stretch:
         """Return sessions created at `since` or later, without those archived unless asked for.
 
-        At most `most_pages` requests: `Stretch.since` says how far they reached.
+        At most `most_pages` requests: `Stretch.since` says how far they reached. What cannot be
+        read is left out, and its number told: not a listing to count by.
         """
         params = [("pageSize", PAGE_SIZE), ("filter", ALL_SESSIONS if archived else UNARCHIVED)]
         sessions: dict[str, Session] = {}
-        pages = 0
+        pages = unreadable = 0
         async with aclosing(self._pages("/sessions", params)) as answers:
             async for page in answers:
                 pages += 1
-                found = [self.session(raw) for raw in jules_wire.items(page.data, "sessions")]
+                found, odd = readable(jules_wire.items(page.data, "sessions"), self.session)
+                unreadable += odd
                 sessions |= {session.id: session for session in found}
                 oldest = min((one.created_at for one in sessions.values()), default=None)
                 if since is not None and oldest is not None and oldest < since:
                     kept = {i: one for i, one in sessions.items() if one.created_at >= since}
-                    return Stretch(sessions=_newest_first(kept), since=since)
+                    return Stretch(sessions=_newest_first(kept), since=since, unreadable=unreadable)
                 if pages >= most_pages and jules_wire.next_token(page.data):
-                    return Stretch(sessions=_newest_first(sessions), since=oldest)
-        return Stretch(sessions=_newest_first(sessions), since=since)
+                    since = oldest
+                    break
+        return Stretch(sessions=_newest_first(sessions), since=since, unreadable=unreadable)
 
-    async def list_sources(self) -> tuple[Source, ...]:
-        """Return every source, all pages."""
-        pages = self._pages("/sources", [("pageSize", PAGE_SIZE)])
-        found = [
-            jules_wire.source(raw, self.unknown)
-            async for page in pages
-            for raw in jules_wire.items(page.data, "sources")
+    async def list_sources(self) -> Connected:
+        """Return every source that can be read, all pages."""
+        raw = [
+            one
+            async for page in self._pages("/sources", [("pageSize", PAGE_SIZE)])
+            for one in jules_wire.items(page.data, "sources")
         ]
-        return tuple({one.repo: one for one in found if one is not None}.values())
+        found, odd = readable(raw, partial(jules_wire.source, unknown=self.unknown))
+        sources = {one.repo: one for one in found if one is not None}
+        return Connected(sources=tuple(sources.values()), unreadable=odd)
 
     async def get_source(self, repo: str) -> Source:
         """Return the source of one repository; raises `NotFound`."""
@@ -155,14 +168,25 @@ class JulesClient:
     async def list_activities(
         self, session_id: str, *, after: datetime | None = None
     ) -> tuple[Activity, ...]:
-        """Return activities, oldest first, each once; `after` is exclusive, to the microsecond."""
+        """Return activities, oldest first, each once; `after` is exclusive, to the microsecond.
+
+        Raises:
+            Unreadable: one of them is: what it says may be what is looked for.
+        """
         async with aclosing(self.activities(session_id, after=after)) as listed:
-            return tuple({one.id: one async for one in listed}.values())
+            found = {one.id: one async for one in listed}
+        odd = [one for one in found.values() if one.kind == UNREADABLE]
+        if odd:
+            raise Unreadable(f"{len(odd)} activities of session {session_id}: {odd[0].text}")
+        return tuple(found.values())
 
     async def activities(
         self, session_id: str, *, after: datetime | None = None
     ) -> AsyncGenerator[Activity]:
-        """Yield activities as `list_activities` returns them, asking for pages as they are used."""
+        """Yield activities oldest first, asking for pages as they are used.
+
+        One that cannot be read is given as one of the kind `unreadable`: to be shown, and counted.
+        """
         params = [("pageSize", PAGE_SIZE)]
         if after is not None:
             params.append(("filter", f'create_time > "{after.isoformat()}"'))
@@ -170,7 +194,11 @@ class JulesClient:
         async with aclosing(self._pages(path, params, of=session_id)) as pages:
             async for page in pages:
                 for raw in jules_wire.items(page.data, "activities"):
-                    yield jules_wire.activity(raw, self.unknown)
+                    try:
+                        one = jules_wire.activity(raw, self.unknown)
+                    except Unreadable as error:
+                        one = jules_wire.odd_activity(raw, error)
+                    yield one
 
     async def get_activity(self, session_id: str, activity_id: str) -> WholeActivity:
         """Return one activity with its artifacts; raises `NotFound`."""

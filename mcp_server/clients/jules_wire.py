@@ -15,7 +15,15 @@ from mcp_server.clients import jules_schema as schema
 from mcp_server.clients.wire import read
 from mcp_server.errors import Unreadable
 from mcp_server.guard import marker
-from mcp_server.models import ACTIVITY_KINDS, STATES, Activity, PullOutput, Session, Source
+from mcp_server.models import (
+    ACTIVITY_KINDS,
+    STATES,
+    UNREADABLE,
+    Activity,
+    PullOutput,
+    Session,
+    Source,
+)
 
 MOST_UNKNOWN = 50
 LONGEST_WORD = 60
@@ -175,6 +183,11 @@ def source(raw: object, unknown: Unknown) -> Source | None:
 def activity(raw: object, unknown: Unknown) -> Activity:
     """Read an activity of any kind, those without an event, an author or a time included."""
     return _light(read(schema.Activity, raw), raw, unknown)
+
+
+def odd_activity(raw: object, error: Unreadable) -> Activity:
+    """Return what stands for an activity that cannot be read: that there is one, and why not."""
+    return Activity(id=_unnamed(raw), kind=UNREADABLE, text=str(error))
 
 
 def whole_activity(raw: object, unknown: Unknown) -> WholeActivity:

@@ -3,7 +3,7 @@
 Pure but for `get_json` and `send`, which speak through the guarded transport.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from email.utils import parsedate_to_datetime
@@ -28,6 +28,7 @@ class Wire(BaseModel):
 
 
 W = TypeVar("W", bound=Wire)
+T = TypeVar("T")
 
 
 def _time(raw: object) -> datetime:
@@ -100,6 +101,20 @@ def read(schema: type[W], raw: object) -> W:
         where = ", ".join(str(item["loc"])[:100] for item in wrong[:MOST_NAMED])
         more = f" and {len(wrong) - MOST_NAMED} more" if len(wrong) > MOST_NAMED else ""
         raise Unreadable(f"an answer does not fit {schema.__name__}: {where}{more}") from None
+
+
+def readable(found: Iterable[object], reader: Callable[[object], T]) -> tuple[list[T], int]:
+    """Return what can be read of a list that is only shown, and how many items cannot.
+
+    What is counted by is read whole or not at all: not with this.
+    """
+    kept, odd = list[T](), 0
+    for raw in found:
+        try:
+            kept.append(reader(raw))
+        except Unreadable:
+            odd += 1
+    return kept, odd
 
 
 def parse(

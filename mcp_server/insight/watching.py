@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from mcp_server.models import Activity, Question, Session, SessionHealth
+from mcp_server.models import UNREADABLE, Activity, Question, Session, SessionHealth
 
 # Of working sessions 0.05 % pause for longer, of stalled ones 89 %.
 SILENCE = timedelta(minutes=15)
@@ -41,7 +41,7 @@ class Signs:
 
     `unanswered` counts the messages sent since the agent last wrote; `question` is what the agent
     said last since a user did, whatever it wrote otherwise; `ended` that its last word was an end,
-    `came_back` that it wrote again after one.
+    `came_back` that it wrote again after one; `unreadable` counts what was not understood.
     """
 
     plan_steps: tuple[str, ...] = ()
@@ -53,6 +53,7 @@ class Signs:
     came_back: bool = False
     reason: str = ""
     change_set_in: str | None = None
+    unreadable: int = 0
 
 
 NOTHING = Signs()
@@ -82,6 +83,8 @@ def read_signs(activities: Iterable[Activity], before: Signs = NOTHING) -> Signs
             signs = replace(signs, change_set_in=one.id)
         if is_agents(one):
             signs = _heard(signs, one)
+        elif one.kind == UNREADABLE:
+            signs = replace(signs, unreadable=signs.unreadable + 1)
         elif one.kind == "userMessaged":
             signs = replace(
                 signs, unanswered=signs.unanswered + 1, last_message_at=one.at, question=None

@@ -31,6 +31,8 @@ ACTIVITY_KINDS = (
     "sessionCompleted",
     "sessionFailed",
 )
+# The kind of an activity that does not fit what is known of activities: shown, and proves nothing.
+UNREADABLE = "unreadable"
 SessionHealth = Literal[
     "working",
     "asking",
@@ -102,7 +104,9 @@ class Activity(Value):
 
     id: str
     at: AwareDatetime | None = Field(default=None, description="None: Jules did not say")
-    kind: str = Field(description="name of the event, or `none` for one without")
+    kind: str = Field(
+        description="name of the event, `none` for one without, or `unreadable`: not understood"
+    )
     originator: str | None = None
     text: str = ""
     left_out: int = Field(default=0, description="characters of the text that are not shown")
@@ -116,6 +120,7 @@ class Sources(Page):
 
     sources: tuple[Source, ...]
     left_out: int = Field(default=0, description="sources that fit and are not shown")
+    unreadable: int = Field(default=0, description="sources that were not understood")
 
 
 class SourceDetail(Page):
@@ -131,6 +136,7 @@ class Sessions(Page):
     since: AwareDatetime | None = Field(
         default=None, description="older sessions were not looked at; None: all were"
     )
+    unreadable: int = Field(default=0, description="sessions that were not understood")
 
 
 class Question(Value):
@@ -153,6 +159,7 @@ class SessionDetail(Page):
     last_agent_at: AwareDatetime | None = None
     question: Question | None = Field(default=None, description="asked and not answered yet")
     activities: int = Field(default=0, description="how many there are")
+    unreadable: int = Field(default=0, description="those of them that were not understood")
 
 
 class Waited(SessionDetail):
@@ -228,6 +235,9 @@ class SessionPatch(Page):
     repo: str | None
     found_in: str = Field(description="`outputs`, the id of an activity, or `nowhere`")
     patch: Patch | None
+    unreadable: int = Field(
+        default=0, description="activities not understood: a later diff may be among them"
+    )
 
 
 class Started(Value):

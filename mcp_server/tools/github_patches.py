@@ -11,7 +11,7 @@ from pydantic import Field
 from mcp_server.account import disown
 from mcp_server.changeable import changeable
 from mcp_server.clients import jules_names
-from mcp_server.errors import BadArgument, Refused
+from mcp_server.errors import BadArgument, Refused, Unreadable
 from mcp_server.guard.bodies import BRANCHES, CONVENTIONAL
 from mcp_server.histories import Histories
 from mcp_server.models import Marker, ProposedPatch, Repository, Session
@@ -114,7 +114,13 @@ class GitHubPatchTools:
         await self._refuse_opened(session, target)
         if found is None:
             # Outputs are often empty although there are changes (facts/jules-api.md 2.5).
-            last = (await self._histories.of(session)).signs.change_set_in
+            signs = (await self._histories.of(session)).signs
+            if signs.unreadable:
+                raise Unreadable(
+                    f"{signs.unreadable} activities of session {session_id} could not be read: "
+                    "whether a later diff is among them is not known, so none is proposed"
+                )
+            last = signs.change_set_in
             found = (await jules.get_activity(session.id, last)).change_set if last else None
         if found is None or not found.diff:
             raise Refused(f"session {session.id} has left no diff", limit="patch_unreadable")

@@ -10,7 +10,7 @@ from pydantic import Field
 from mcp_server.clients import jules_names
 from mcp_server.clients.jules_wire import Unknown
 from mcp_server.errors import BadArgument
-from mcp_server.models import ACTIVITY_KINDS, STATES, Session, utc
+from mcp_server.models import ACTIVITY_KINDS, STATES, UNREADABLE, Session, utc
 from mcp_server.services import Services
 
 Repo = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]+/[A-Za-z0-9._-]+$", description="owner/name")]
@@ -47,7 +47,7 @@ def known_state(state: str, unknown: Unknown) -> str:
 
 def known_kinds(kinds: Iterable[str], unknown: Unknown) -> frozenset[str]:
     """Return activity kinds that Jules is known to use; raises `BadArgument` listing them."""
-    known = (*ACTIVITY_KINDS, "none")
+    known = (*ACTIVITY_KINDS, "none", UNREADABLE)
     return frozenset(_known("kind", kind, known, unknown, "activity kind: ") for kind in kinds)
 
 

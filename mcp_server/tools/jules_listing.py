@@ -1,13 +1,13 @@
 """Tools that list what a Jules account has: sources and sessions."""
 
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Annotated
 
 from mcp_types import CallToolResult
 from pydantic import AwareDatetime, Field
 
 from mcp_server.clients.jules import Stretch
-from mcp_server.guard import budget
 from mcp_server.models import Session, Sessions, Source, SourceDetail, Sources
 from mcp_server.services import Services
 from mcp_server.tools.jules_arguments import (
@@ -57,9 +57,13 @@ class JulesListing:
         names = ", ".join(source.repo for source in shown[:50])
         more = f" and {len(found) - 50} more" if len(found) > 50 else ""
         value = Sources(
-            sources=shown, left_out=len(found) - len(shown), age_seconds=account.sources_age
+            sources=shown,
+            left_out=len(found) - len(shown),
+            unreadable=account.unreadable_sources,
+            age_seconds=account.sources_age,
         )
-        return answer(f"{len(found)} sources: {names}{more}", value)
+        odd = _odd_line(account.unreadable_sources, len(everything))
+        return answer("\n".join([f"{len(found)} sources: {names}{more}", *odd]), value)
 
     async def jules_get_source(self, repo: RepoName) -> Annotated[CallToolResult, SourceDetail]:
         """Show one repository as Jules sees it: its branches, and which is the default.
@@ -111,9 +115,11 @@ class JulesListing:
         value = Sessions(
             sessions=page,
             since=stretch.since,
+            unreadable=stretch.unreadable,
             next_cursor=more,
             age_seconds=account.sessions_age,
         )
+        lines += _odd_line(stretch.unreadable, len(stretch.sessions))
         text = "\n".join(lines if page else ["no such session", *lines])
         return answer(text, value)
 
@@ -121,11 +127,10 @@ class JulesListing:
         self, state: str | None, since: datetime | None, *, archived: bool, max_age: float
     ) -> Stretch:
         """Return the sessions of the window, and older ones where the question is about them."""
-        listing = await self._services.account.sessions(max_age=max_age)
-        reached = budget.window_start(listing.date) - timedelta(hours=1)
-        recent = Stretch(sessions=listing.sessions, since=reached)
+        recent = await self._services.account.recent(max_age=max_age)
+        reached = recent.since
         if since is not None:
-            if since >= reached:
+            if reached is None or since >= reached:
                 return recent
             return _joined(
                 recent,
@@ -138,7 +143,7 @@ class JulesListing:
         older = await self._unarchived(max_age=max_age and max(max_age, OLDER_KEPT_SECONDS))
         both = _joined(recent, older)
         # Archived ones were looked for in the window only.
-        return Stretch(sessions=both.sessions, since=reached) if archived else both
+        return replace(both, since=reached) if archived else both
 
     async def _unarchived(self, *, max_age: float) -> Stretch:
         """Return every session not archived, back to the first thousand; what is old is patient."""
@@ -151,12 +156,20 @@ class JulesListing:
         return self._older[1]
 
 
+def _odd_line(unreadable: int, read: int) -> list[str]:
+    if not unreadable:
+        return []
+    return [f"({unreadable} of {read + unreadable} could not be read, and are left out)"]
+
+
 def _joined(recent: Stretch, older: Stretch) -> Stretch:
     """Return both, newest first, as the younger reading has them; as far back as the older."""
     sessions: dict[str, Session] = {one.id: one for one in older.sessions}
     sessions |= {one.id: one for one in recent.sessions}
     ordered = sorted(sessions.values(), key=lambda one: (one.created_at, one.id), reverse=True)
-    return Stretch(sessions=tuple(ordered), since=older.since)
+    # Both have read what is young: the larger number is of what the smaller is.
+    odd = max(recent.unreadable, older.unreadable)
+    return Stretch(sessions=tuple(ordered), since=older.since, unreadable=odd)
 
 
 def _with_branches(source: Source, most: int) -> Source:

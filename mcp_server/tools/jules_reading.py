@@ -18,6 +18,7 @@ from mcp_server.guard.redact import Redactor
 from mcp_server.histories import MOST_TEXT, Histories, cut, in_order
 from mcp_server.insight import unidiff
 from mcp_server.models import (
+    UNREADABLE,
     Activities,
     Activity,
     ActivityDetail,
@@ -88,6 +89,9 @@ class JulesReading:
         else:
             found = await self._last(name, wanted, last)
         lines = [_line(one) for one in found.activities]
+        odd = sum(one.kind == UNREADABLE for one in found.activities)
+        if odd:
+            lines.insert(0, f"({odd} of {len(lines)} could not be read)")
         if found.left_out:
             lines.insert(0, f"({found.left_out} earlier ones left out)")
         return answer("\n".join(lines) or "no activity yet", found)
@@ -142,20 +146,26 @@ class JulesReading:
         """
         jules = self._services.jules
         session, found = await jules.get_patch(jules_names.session_id(session_id))
-        found_in = "outputs"
+        found_in, odd = "outputs", 0
         if found is None:
             # Outputs are often empty although there are changes (facts/jules-api.md 2.5).
-            last = (await self._histories.of(session)).signs.change_set_in
+            signs = (await self._histories.of(session)).signs
+            last, odd = signs.change_set_in, signs.unreadable
             found_in = last or "nowhere"
             if last is not None:
                 found = (await jules.get_activity(session.id, last)).change_set
         patch = _patch(found, path, characters, self._services.redactor) if found else None
         value = SessionPatch(
-            session_id=session.id, repo=session.repo, found_in=found_in, patch=patch
+            session_id=session.id, repo=session.repo, found_in=found_in, patch=patch, unreadable=odd
+        )
+        doubt = (
+            f"({odd} activities could not be read: a later diff may be among them)\n" if odd else ""
         )
         if patch is None:
-            return answer(f"session {session.id} is {session.state} and has left no diff", value)
-        return answer(_patch_text(patch), value)
+            return answer(
+                f"{doubt}session {session.id} is {session.state} and has left no diff", value
+            )
+        return answer(f"{doubt}{_patch_text(patch)}", value)
 
     async def _last(self, session_id: str, kinds: frozenset[str] | None, most: int) -> Activities:
         session = await self._session(session_id)

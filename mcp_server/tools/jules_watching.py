@@ -107,6 +107,7 @@ class JulesWatching:
             last_agent_at=last.at if last else None,
             question=signs.question if seen.health == "asking" else None,
             activities=history.total,
+            unreadable=signs.unreadable,
         )
 
 
@@ -126,5 +127,7 @@ def _text(found: SessionDetail) -> str:
         lines.append(f"it asks: {found.question.text}")
     elif found.last_words:
         lines.append(f"last words: {found.last_words[:500]}")
+    if found.unreadable:
+        lines.append(f"({found.unreadable} of {found.activities} activities could not be read)")
     lines.append(f"next: {found.next_step}")
     return "\n".join(lines)

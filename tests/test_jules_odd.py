@@ -1,0 +1,111 @@
+"""One odd element in what Jules lists: shown around and counted; nothing is counted by it."""
+
+from typing import Any
+
+import httpx2
+import pytest
+
+from mcp_server.errors import Unreadable
+from mcp_server.insight.watching import read_signs
+from mcp_server.models import UNREADABLE
+from mcp_server.sandbox.loop import run_virtual
+from tests.agent_cases import Answer
+from tests.jules_cases import (
+    ID,
+    SOURCE,
+    Chat,
+    FakeJules,
+    activity,
+    at_fake,
+    client_of,
+    one,
+    session,
+)
+
+ODD_SESSION = session(2, sourceContext={"source": f"sources/github/a/{'b' * 600}"})
+ODD_SOURCE: dict[str, object] = {"name": "sources/github/a/b", "githubRepo": {"branches": 3}}
+ODD_ACTIVITY = activity(2, artifacts=[{"changeSet": "lost"}])
+
+
+def test_a_session_that_cannot_be_read_hides_no_other_and_stops_every_start():
+    """Issue 5, item 1: what is shown leaves it out and says so; what is counted fails closed."""
+    account = FakeJules(sessions=[session(1), ODD_SESSION, session(3)])
+
+    async def play(chat: Chat) -> tuple[list[Answer], Answer]:
+        given: list[dict[str, object]] = [{}, {"state": "COMPLETED"}, {"repo": "owner/tool"}]
+        shown = [await chat.call("jules_list_sessions", **one) for one in given]
+        return shown, await chat.call("jules_start_session", prompt="x")
+
+    shown, start = at_fake(account, play)
+    for told in shown:
+        assert [item["id"] for item in told.content["sessions"]] == [ID, f"{10**18 + 3}"]
+        assert told.content["unreadable"] == 1
+        assert "1 of 3 could not be read" in told.text
+    assert start.refusal == ("unreadable", None)
+    assert account.sent == []
+
+
+def test_a_page_that_cannot_be_read_is_no_empty_one():
+    """Unknown is not absent: there is nothing around it that could be shown."""
+    account = FakeJules(before=lambda _: httpx2.Response(200, json={"sessions": {"a": 1}}))
+
+    async def play(chat: Chat) -> tuple[str, str | None]:
+        return (await chat.call("jules_list_sessions")).refusal
+
+    assert at_fake(account, play) == ("unreadable", None)
+
+
+def test_a_source_that_cannot_be_read_hides_no_other():
+    """Its number is told, here and by the doctor."""
+    account = FakeJules(sources=[ODD_SOURCE, {"name": SOURCE}])
+
+    def elsewhere(request: httpx2.Request) -> httpx2.Response | None:
+        return None if "/v1alpha/" in request.url.path else httpx2.Response(404)
+
+    account.before = elsewhere
+
+    async def play(chat: Chat) -> tuple[Answer, Answer]:
+        return await chat.call("jules_list_sources"), await chat.call("doctor")
+
+    told, doctor = at_fake(account, play)
+    assert [item["repo"] for item in told.content["sources"]] == ["owner/tool"]
+    assert told.content["unreadable"] == 1
+    assert "1 of 2 could not be read" in told.text
+    assert "1 sources could not be read" in doctor.text
+
+
+def test_an_activity_that_cannot_be_read_is_shown_as_one_and_proves_nothing():
+    """It is counted, keeps its place, and may be what the last diff stands in."""
+    patch = {"changeSet": {"gitPatch": {"unidiffPatch": "x"}}}
+    account = one("COMPLETED", activity(1, artifacts=[patch]), ODD_ACTIVITY, activity(3))
+
+    async def play(chat: Chat) -> list[Answer]:
+        tools = ("jules_list_activities", "jules_get_session", "jules_get_patch")
+        return [await chat.call(tool, session_id=ID) for tool in tools]
+
+    listed, seen, left = at_fake(account, play)
+    kinds = [item["kind"] for item in listed.content["activities"]]
+    assert kinds == ["none", UNREADABLE, "progressUpdated"]
+    assert "1 of 3 could not be read" in listed.text
+    assert (seen.content["activities"], seen.content["unreadable"]) == (3, 1)
+    assert "1 of 3 activities could not be read" in seen.text
+    assert (left.content["found_in"], left.content["unreadable"]) == (f"{1:032x}", 1)
+    assert "a later diff may be among them" in left.text
+
+
+def test_what_is_acted_on_is_read_whole():
+    """A message that may be the one that cannot be read is not taken for unsent."""
+    fake = one("IN_PROGRESS", activity(1), ODD_ACTIVITY)
+    with pytest.raises(Unreadable, match="1 activities"):
+        run_virtual(client_of(fake).list_activities(ID))
+
+
+def test_two_that_cannot_be_read_are_two():
+    """Without a name that could be read they are still told apart."""
+    fake = one("IN_PROGRESS", ODD_ACTIVITY, activity(3, artifacts=[{"changeSet": "lost"}]))
+
+    async def play() -> list[Any]:
+        return [item async for item in client_of(fake).activities(ID)]
+
+    found = run_virtual(play())
+    assert len({item.id for item in found}) == read_signs(found).unreadable == 2
