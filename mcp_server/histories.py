@@ -118,7 +118,7 @@ def cut(activity: Activity, most: int, redactor: Redactor) -> Activity:
     over = max(0, len(text) - most)
     if not over and text == activity.text:
         return activity
-    return activity.model_copy(update={"text": text[:most], "left_out": over})
+    return activity.model_copy(update={"text": text[:most], "left_out": activity.left_out + over})
 
 
 def in_order(activities: Iterable[Activity]) -> list[Activity]:

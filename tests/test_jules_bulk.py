@@ -11,7 +11,7 @@ from agent.tools import text_of
 from agent.wiring import SANDBOX_JULES_KEY
 from mcp_server.clients.jules_cursor import MOST_SEEN, Cursor
 from mcp_server.models import Activity, ActivityDetail
-from mcp_server.tools import jules_reading
+from mcp_server.tools import jules_bulk
 from tests.agent_cases import Answer
 from tests.jules_cases import ID, NOW, Chat, activity, at_fake, one, when
 
@@ -150,7 +150,7 @@ def test_images_come_as_images():
         return [base64.b64decode(block.data) for block in images], [one.shown for one in told]
 
     shown, flags = at_fake(account, play)
-    assert shown == pictures[: jules_reading.MOST_IMAGES]
+    assert shown == pictures[: jules_bulk.MOST_IMAGES]
     assert flags == [True, False, True, True, True, False, False]
 
 

@@ -19,7 +19,7 @@ from mcp_server.tools.jules_arguments import (
     place_of,
     repo_of,
 )
-from mcp_server.tools.result import answer
+from mcp_server.tools.result import answer, fitted
 
 MOST_SESSIONS = 100
 MOST_SOURCES = 1_000
@@ -53,17 +53,23 @@ class JulesListing:
         account = self._services.account
         everything = await account.sources(max_age=max_age)
         found = [one for one in everything if query.lower() in one.repo.lower()]
-        shown = tuple(_with_branches(one, FEW_BRANCHES) for one in found[:MOST_SOURCES])
-        names = ", ".join(source.repo for source in shown[:50])
-        more = f" and {len(found) - 50} more" if len(found) > 50 else ""
-        value = Sources(
-            sources=shown,
-            left_out=len(found) - len(shown),
-            unreadable=account.unreadable_sources,
-            age_seconds=account.sources_age,
-        )
         odd = _odd_line(account.unreadable_sources, len(everything))
-        return answer("\n".join([f"{len(found)} sources: {names}{more}", *odd]), value)
+
+        def build(parts: int) -> CallToolResult:
+            # Branches go first: a source that is missing reads as one that Jules does not reach.
+            kept = found[: MOST_SOURCES // max(1, parts // 8)]
+            shown = tuple(_with_branches(one, FEW_BRANCHES // parts) for one in kept)
+            names = ", ".join(source.repo for source in shown[:50])
+            more = f" and {len(found) - 50} more" if len(found) > 50 else ""
+            value = Sources(
+                sources=shown,
+                left_out=len(found) - len(shown),
+                unreadable=account.unreadable_sources,
+                age_seconds=account.sources_age,
+            )
+            return answer("\n".join([f"{len(found)} sources: {names}{more}", *odd]), value)
+
+        return fitted(build)
 
     async def jules_get_source(self, repo: RepoName) -> Annotated[CallToolResult, SourceDetail]:
         """Show one repository as Jules sees it: its branches, and which is the default.
@@ -71,10 +77,15 @@ class JulesListing:
         Not found: Jules' GitHub app does not reach it, or it is new. Next: jules_start_session.
         """
         name = await repo_of(self._services, repo)
-        source = _with_branches(await self._services.jules.get_source(name), MOST_BRANCHES)
-        branches = ", ".join(source.branches[:20]) or "no branch"
-        text = f"{source.repo}, default branch {source.default_branch or 'unknown'}: {branches}"
-        return answer(text, SourceDetail(source=source))
+        found = await self._services.jules.get_source(name)
+
+        def build(parts: int) -> CallToolResult:
+            source = _with_branches(found, MOST_BRANCHES // parts)
+            branches = ", ".join(source.branches[:20]) or "no branch"
+            text = f"{source.repo}, default branch {source.default_branch or 'unknown'}: {branches}"
+            return answer(text, SourceDetail(source=source))
+
+        return fitted(build)
 
     async def jules_list_sessions(
         self,
@@ -107,21 +118,23 @@ class JulesListing:
             and (since is None or session.created_at >= since)
             and (before is None or (session.created_at, session.id) < before)
         ]
-        page = tuple(found[:MOST_SESSIONS])
-        more = place_of(page[-1]) if len(found) > len(page) else None
-        lines = [f"{one.id} {one.state} {one.repo or '-'} {one.title[:120]}" for one in page]
+        notes = _odd_line(stretch.unreadable, len(stretch.sessions))
         if stretch.since and (wanted or since) and stretch.since > (since or _FIRST):
-            lines.append(f"sessions before {stretch.since:%Y-%m-%d %H:%M} UTC were not looked at")
-        value = Sessions(
-            sessions=page,
-            since=stretch.since,
-            unreadable=stretch.unreadable,
-            next_cursor=more,
-            age_seconds=account.sessions_age,
-        )
-        lines += _odd_line(stretch.unreadable, len(stretch.sessions))
-        text = "\n".join(lines if page else ["no such session", *lines])
-        return answer(text, value)
+            notes.append(f"sessions before {stretch.since:%Y-%m-%d %H:%M} UTC were not looked at")
+
+        def build(parts: int) -> CallToolResult:
+            page = tuple(found[: MOST_SESSIONS // parts])
+            lines = [f"{one.id} {one.state} {one.repo or '-'} {one.title[:120]}" for one in page]
+            value = Sessions(
+                sessions=page,
+                since=stretch.since,
+                unreadable=stretch.unreadable,
+                next_cursor=place_of(page[-1]) if len(found) > len(page) else None,
+                age_seconds=account.sessions_age,
+            )
+            return answer("\n".join([*(lines or ["no such session"]), *notes]), value)
+
+        return fitted(build)
 
     async def _looked_at(
         self, state: str | None, since: datetime | None, *, archived: bool, max_age: float

@@ -11,12 +11,16 @@ from typing import Any, ParamSpec, cast
 
 from mcp_types import CallToolResult, ImageContent, TextContent
 
-from mcp_server.errors import Ambiguous, FactoryError, Refused, Unavailable
+from mcp_server.errors import Ambiguous, FactoryError, Refused, Unavailable, Unreadable
 from mcp_server.guard.redact import Redactor
 from mcp_server.models import Value
 
 P = ParamSpec("P")
 LOGGER = logging.getLogger(__name__)
+# Of a whole answer as JSON, text, structured content and images together: hosts take about 1 MB.
+MOST_ANSWER_BYTES = 900_000
+# Each bound of a tool is halved until its answer fits, this often at most: to a 64th.
+MOST_HALVINGS = 6
 
 _NEXT = {
     "bad_argument": "Mend the arguments and call again.",
@@ -46,6 +50,29 @@ def answer(text: str, value: Value, images: Sequence[ImageContent] = ()) -> Call
     return CallToolResult(
         content=[TextContent(type="text", text=text), *images],
         structured_content=value.model_dump(mode="json"),
+    )
+
+
+def size_of(result: CallToolResult) -> int:
+    """Return how many bytes an answer is, as JSON."""
+    return len(result.model_dump_json(by_alias=True, exclude_none=True).encode())
+
+
+def fitted(build: Callable[[int], CallToolResult]) -> CallToolResult:
+    """Return an answer of at most `MOST_ANSWER_BYTES`, whatever is put into it.
+
+    `build` makes it with each of its bounds divided by what it is given: 1, 2, 4 and so on, until
+    it fits. So it is the one that shows less who says what is left out.
+
+    Raises:
+        Unreadable: not even the smallest fits.
+    """
+    for halving in range(MOST_HALVINGS + 1):
+        result = build(2**halving)
+        if size_of(result) <= MOST_ANSWER_BYTES:
+            return result
+    raise Unreadable(
+        f"what was answered cannot be told in {MOST_ANSWER_BYTES:,} bytes: ask for less of it"
     )
 
 
