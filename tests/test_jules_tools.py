@@ -138,6 +138,51 @@ def test_since_reads_back_and_says_how_far():
     at_fake(account, play)
 
 
+def test_the_pages_of_one_list_are_read_back_once():
+    """Each page of sessions is one answer, not thirty requests; asked anew, it is read anew."""
+    account = FakeJules(sessions=[old(n) for n in range(1, 1_001)])
+
+    async def play(chat: Chat) -> list[int]:
+        given: dict[str, Any] = {"since": when(NOW - timedelta(days=30)), "max_age": 0}
+        requests, seen = list[int](), set[str]()
+        for _ in range(10):
+            before = len(account.asked)
+            told = await chat.ask("jules_list_sessions", **given)
+            requests.append(len(account.asked) - before)
+            seen |= {item["id"] for item in told["sessions"]}
+            given["cursor"] = told["next_cursor"]
+            await chat.wait(seconds=20)
+            assert told["age_seconds"] == 20 * (len(requests) - 1)
+        assert (len(seen), given.pop("cursor")) == (1_000, None)
+        before = len(account.asked)
+        await chat.ask("jules_list_sessions", **given)
+        return [*requests, len(account.asked) - before]
+
+    # The window's own page is read each time: max_age=0 says so.
+    assert at_fake(account, play) == [11, *[1] * 9, 11]
+
+
+def test_what_is_not_found_says_how_far_it_was_looked_for_and_how_to_look_further():
+    """Unknown is not absent: a session of last week is not one that never was."""
+    other = {"source": "sources/github/owner/other"}
+    account = FakeJules(sessions=[old(1, sourceContext=other), old(2)], page=1)
+
+    async def play(chat: Chat) -> list[str]:
+        week = {"since": when(NOW - timedelta(days=7))}
+        asked: list[dict[str, Any]] = [{}, week, {**week, "state": "PAUSED"}]
+        return [
+            (await chat.call("jules_list_sessions", repo="owner/tool", **one)).text for one in asked
+        ]
+
+    day, week, paused = at_fake(account, play)
+    assert day.splitlines() == [
+        "no such session since 2026-11-22 10:55 UTC",
+        "sessions before 2026-11-22 10:55 UTC were not looked at: give `since` to look further",
+    ]
+    assert week.startswith(f"{old(2)['id']} COMPLETED")
+    assert paused == "no such session since 2026-11-16 12:00 UTC"
+
+
 def test_pages_of_sessions_hold_each_once_while_others_start_and_are_archived():
     """A cursor names a place, not a number: what comes in at the front moves nothing."""
     made = {n: when(NOW - timedelta(minutes=n // 3)) for n in range(1, 251)}

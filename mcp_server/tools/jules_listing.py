@@ -1,7 +1,7 @@
 """Tools that list what a Jules account has: sources and sessions."""
 
-from dataclasses import replace
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Annotated
 
 from mcp_types import CallToolResult
@@ -30,8 +30,9 @@ MOST_BRANCHES = 500
 # those not archived, and one that names `since`.
 PAGES_FOR_STATE = 10
 PAGES_SINCE = 30
+# What was read back for one question serves its other pages; so many questions are kept.
 OLDER_KEPT_SECONDS = 300.0
-_FIRST = datetime.min.replace(tzinfo=UTC)
+MOST_QUESTIONS = 4
 
 
 class JulesListing:
@@ -39,7 +40,7 @@ class JulesListing:
 
     def __init__(self, services: Services) -> None:
         self._services = services
-        self._older: tuple[float, Stretch] | None = None
+        self._older: dict[tuple[datetime | None, bool], _Older] = {}
 
     async def jules_list_sources(
         self,
@@ -99,15 +100,19 @@ class JulesListing:
     ) -> Annotated[CallToolResult, Sessions]:
         """List sessions, newest first, 100 a page: those of about the last day.
 
-        With `state`, also older ones that are not archived; with `since`, back to then. `since` in
-        the answer says how far it looked. Next: jules_get_session for one, github_get_pull for its
-        PR.
+        With `state`, also older ones that are not archived; with `since`, back to then, at most
+        3,000. What is older is up to 5 minutes old. `since` in the answer says how far it looked:
+        a session that is not found may be older. Next: jules_get_session for one, github_get_pull
+        for its PR.
         """
         account = self._services.account
         wanted = known_state(state, self._services.jules.unknown) if state else None
         name = await repo_of(self._services, repo) if repo else None
         before = place(cursor) if cursor else None
-        stretch = await self._looked_at(wanted, since, archived=archived, max_age=max_age)
+        # A page that goes on is one of the same list: what is old in it is not read again.
+        patience = max(max_age, OLDER_KEPT_SECONDS) if max_age or cursor else 0.0
+        recent = await account.recent(max_age=max_age)
+        stretch, age = await self._looked_at(wanted, since, recent, archived, patience)
         found = [
             session
             for session in stretch.sessions
@@ -118,9 +123,7 @@ class JulesListing:
             and (since is None or session.created_at >= since)
             and (before is None or (session.created_at, session.id) < before)
         ]
-        notes = _odd_line(stretch.unreadable, len(stretch.sessions))
-        if stretch.since and (wanted or since) and stretch.since > (since or _FIRST):
-            notes.append(f"sessions before {stretch.since:%Y-%m-%d %H:%M} UTC were not looked at")
+        none, notes = _reach_told(stretch, since)
 
         def build(parts: int) -> CallToolResult:
             page = tuple(found[: MOST_SESSIONS // parts])
@@ -130,43 +133,66 @@ class JulesListing:
                 since=stretch.since,
                 unreadable=stretch.unreadable,
                 next_cursor=place_of(page[-1]) if len(found) > len(page) else None,
-                age_seconds=account.sessions_age,
+                age_seconds=max(account.sessions_age, age),
             )
-            return answer("\n".join([*(lines or ["no such session"]), *notes]), value)
+            return answer("\n".join([*(lines or [none]), *notes]), value)
 
         return fitted(build)
 
     async def _looked_at(
-        self, state: str | None, since: datetime | None, *, archived: bool, max_age: float
-    ) -> Stretch:
-        """Return the sessions of the window, and older ones where the question is about them."""
-        recent = await self._services.account.recent(max_age=max_age)
+        self,
+        state: str | None,
+        since: datetime | None,
+        recent: Stretch,
+        archived: bool,
+        max_age: float,
+    ) -> tuple[Stretch, float]:
+        """Return the sessions a question is about, and how old what is older than `recent` is."""
         reached = recent.since
-        if since is not None:
-            if reached is None or since >= reached:
-                return recent
-            return _joined(
-                recent,
-                await self._services.jules.list_back(
-                    since, archived=archived, most_pages=PAGES_SINCE
-                ),
-            )
-        if state is None:
-            return recent
-        older = await self._unarchived(max_age=max_age and max(max_age, OLDER_KEPT_SECONDS))
-        both = _joined(recent, older)
-        # Archived ones were looked for in the window only.
-        return replace(both, since=reached) if archived else both
+        if reached is None or (state is None and since is None) or (since and since >= reached):
+            return recent, 0.0
+        # A state is looked for among those not archived; archived ones in the window only.
+        older = await self._back(since, archived=archived and since is not None, max_age=max_age)
+        both = _joined(recent, older.stretch)
+        age = self._services.clock.elapsed() - older.read_at
+        return (replace(both, since=reached) if archived and since is None else both), age
 
-    async def _unarchived(self, *, max_age: float) -> Stretch:
-        """Return every session not archived, back to the first thousand; what is old is patient."""
-        now = self._services.clock.elapsed()
-        if self._older is None or now - self._older[0] >= max_age:
-            found = await self._services.jules.list_back(
-                None, archived=False, most_pages=PAGES_FOR_STATE
-            )
-            self._older = (now, found)
-        return self._older[1]
+    async def _back(self, since: datetime | None, *, archived: bool, max_age: float) -> "_Older":
+        """Return what lies back to `since`, or to the first thousand; the same question once."""
+        question, now = (since, archived), self._services.clock.elapsed()
+        kept = self._older.pop(question, None)
+        if kept is None or now - kept.read_at >= max_age:
+            pages = PAGES_FOR_STATE if since is None else PAGES_SINCE
+            found = await self._services.jules.list_back(since, archived=archived, most_pages=pages)
+            kept = _Older(read_at=now, stretch=found)
+        self._older[question] = kept
+        while len(self._older) > MOST_QUESTIONS:
+            del self._older[next(iter(self._older))]
+        return kept
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Older:
+    """What was read back for one question, and when by the clock's elapsed seconds."""
+
+    read_at: float
+    stretch: Stretch
+
+
+def _reach_told(stretch: Stretch, since: datetime | None) -> tuple[str, list[str]]:
+    """Return what to say where nothing fits, and what was not looked at, with how to."""
+    notes = _odd_line(stretch.unreadable, len(stretch.sessions))
+    if stretch.since is None:
+        return "no such session", notes
+    back = f"{stretch.since:%Y-%m-%d %H:%M} UTC"
+    if since is None:
+        notes.append(f"sessions before {back} were not looked at: give `since` to look further")
+    elif stretch.since > since:
+        notes.append(
+            f"sessions before {back} were not looked at: {PAGES_SINCE * 100:,} are read back at "
+            "most; jules_get_session shows any by its id"
+        )
+    return f"no such session since {back}", notes
 
 
 def _odd_line(unreadable: int, read: int) -> list[str]:
