@@ -5,7 +5,7 @@ repositories that are known and unchanged costs no request beyond the listing's.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -14,7 +14,8 @@ from typing import TypeAlias
 from mcp_server.account import Account
 from mcp_server.cache import Cache
 from mcp_server.clients.github import GitHubClient, Listed
-from mcp_server.clients.github_graphql import Checks, GraphQLClient
+from mcp_server.clients.github_graphql import GraphQLClient
+from mcp_server.clients.graphql_nodes import Checks
 from mcp_server.clock import Clock
 from mcp_server.errors import NotFound, Refused, Unavailable, Unreadable
 from mcp_server.guard.queries import is_repository_id
@@ -37,6 +38,8 @@ TREES_IN_TURN = 90
 CHECKS_IN_TURN = 500
 # A first look at thousands reads the checks of the newest only; the others' turns come.
 MOST_CHECKS = 1_500
+# Which checks fail where they do is a help to read: one batch a look.
+MOST_NAMES = 30
 Rows: TypeAlias = dict[str, Row]
 
 
@@ -59,17 +62,20 @@ class Survey:
         graphql: GraphQLClient,
         cache: Cache,
         clock: Clock,
+        never_touch: Collection[str] = (),
     ) -> None:
-        """Read over the clients, keep in `cache`."""
+        """Read over the clients, keep in `cache`; `never_touch` names those left alone."""
         self._account = account
         self._github = github
         self._graphql = graphql
         self._cache = cache
         self._clock = clock
+        self._never_touch = frozenset(name.casefold() for name in never_touch)
         self._rows: Rows | None = None
         self._scores: dict[str, tuple[tuple[Row | None, Repository, date], Health]] = {}
         # Why GraphQL is not asked any more.
         self._refused: str | None = None
+        self._dues = (self._due_trees, self._due_checks, self._due_names)
         self._lock = asyncio.Lock()
 
     async def health(self, repos: Sequence[str] | None) -> Surveyed:
@@ -91,7 +97,7 @@ class Survey:
                     await self._read(wanted, rows, in_turn=True)
                 self._forget_gone(everything, rows)
             # Who asks about what is known does not wait for who reads thousands.
-            elif self._due_trees(wanted, rows) or self._due_checks(wanted, rows):
+            elif any(due(wanted, rows) for due in self._dues):
                 async with self._lock:
                     await self._read(wanted, rows, in_turn=False)
         except (Unavailable, Unreadable):
@@ -120,6 +126,7 @@ class Survey:
             late += _oldest(wanted, rows, self._clock.now(), lambda row: row.checks_at)
             late = late[:CHECKS_IN_TURN]
         await self._read_checks(new + late, rows)
+        await self._read_failing(wanted, rows)
 
     def _due_trees(self, wanted: Sequence[Listed], rows: Rows) -> list[Listed]:
         now = self._clock.now()
@@ -140,6 +147,13 @@ class Survey:
         kept = ((one, rows.get(_name(one))) for one in wanted)
         due = [one for one, row in kept if row is not None and row.wants_checks(one, now)]
         return sorted(due, key=_pushed, reverse=True)
+
+    def _due_names(self, wanted: Sequence[Listed], rows: Rows) -> list[Listed]:
+        """Return where checks fail and nobody asked which."""
+        if self._refused is not None:
+            return []
+        red = [one for one in wanted if (row := rows.get(_name(one))) and row.wants_names]
+        return [one for one in red if is_repository_id(one.node_id)]
 
     async def _read_trees(self, due: Sequence[Listed], rows: Rows) -> None:
         by_id = {one.node_id: one for one in due if is_repository_id(one.node_id)}
@@ -174,12 +188,25 @@ class Survey:
                         break
         self._note_checks(rows, dict.fromkeys(unread))
 
+    async def _read_failing(self, wanted: Sequence[Listed], rows: Rows) -> None:
+        red = self._due_names(wanted, rows)[:MOST_NAMES]
+        names = {one.node_id: _name(one) for one in red}
+        with suppress(Refused):
+            async for batch in self._graphql.failing(names):
+                told = {names[i]: found or () for i, found in batch.items()}
+                self._keep(
+                    rows,
+                    {name: rows[name].model_copy(update={"failing": told[name]}) for name in told},
+                )
+
     def _note_checks(self, rows: Rows, read: Mapping[str, Checks | None]) -> None:
         at = self._clock.now()
         self._keep(
             rows,
             {
-                name: rows[name].model_copy(update={"checks": found, "checks_at": at})
+                name: rows[name].model_copy(
+                    update={"checks": found, "checks_at": at, "failing": None}
+                )
                 for name, found in read.items()
             },
         )
@@ -187,9 +214,13 @@ class Survey:
     def _score(self, listed: Listed, row: Row | None, now: datetime) -> Health:
         """Score one repository; the same of it on the same day has the same score."""
         known = (row, listed.repository, now.date())
+        left = _name(listed).casefold() in self._never_touch
         kept = self._scores.get(_name(listed))
         if kept is None or kept[0] != known:
-            kept = self._scores[_name(listed)] = known, score(facts_of(listed, row, now))
+            kept = self._scores[_name(listed)] = (
+                known,
+                score(facts_of(listed, row, now, never_touch=left)),
+            )
         return kept[1]
 
     def _loaded(self) -> Rows:

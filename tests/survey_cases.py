@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import httpx2
 import sqlalchemy as sa
@@ -28,13 +28,14 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, kw_only=True)
 class Asked:
-    """A request that reached GitHub; `ids` are those of a query."""
+    """A request that reached GitHub; `ids` and `operation` are those of a query."""
 
     path: str
     status: int
     conditional: bool
     charged: int
     ids: tuple[str, ...] = ()
+    operation: str = ""
 
     @property
     def is_query(self) -> bool:
@@ -56,12 +57,14 @@ class Recorder(httpx2.AsyncBaseTransport):
         body = await request.aread()
         resource = response.headers.get("x-ratelimit-resource", "")
         used = int(response.headers.get("x-ratelimit-used", "0"))
+        asked: dict[str, Any] = json.loads(body) if body else {}
         one = Asked(
             path=request.url.path,
             status=response.status_code,
             conditional="if-none-match" in request.headers,
             charged=used - self.used.get(resource, 0),
-            ids=tuple(json.loads(body)["variables"]["ids"]) if body else (),
+            ids=tuple(asked["variables"]["ids"]) if body else (),
+            operation=asked["query"].partition("(")[0].removeprefix("query ") if body else "",
         )
         self.used[resource] = used
         self.asked.append(one)

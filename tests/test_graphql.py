@@ -4,15 +4,17 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx2
 import pytest
 
-from mcp_server.clients.github_graphql import GraphQLClient, TreeFacts
+from mcp_server.clients.github_graphql import GraphQLClient
+from mcp_server.clients.graphql_nodes import TreeFacts
 from mcp_server.errors import FactoryError, NotFound, Refused, SettingsError, Unavailable
 from mcp_server.guard import policy, queries
-from mcp_server.guard.queries import CHECKS, FACTS
+from mcp_server.guard.queries import CHECKS, FACTS, FAILING
 from mcp_server.sandbox.loop import run_virtual
 from tests.guard_cases import GITHUB, ManualClock, Network, OpenDoor, answer, guard
 
@@ -26,14 +28,15 @@ def tree(name: str = "owner/a", **fields: object) -> Json:
     entries: list[Json] = [
         {"name": "ReadMe.md", "type": "blob", "size": 700, "object": {}},
         {"name": "src", "type": "tree", "size": 0, "object": folder("app.py", lib="tree")},
-        {"name": ".github", "type": "tree", "size": 0, "object": folder(workflows="tree")},
+        {"name": ".github", "type": "tree", "size": 0, "object": DOT_GITHUB},
     ]
     return {
         "nameWithOwner": name,
         "isEmpty": False,
-        "pullRequests": {"totalCount": 2},
+        "pullRequests": {"totalCount": 2, "nodes": [{"updatedAt": "2026-11-01T00:00:00Z"}]},
         "root": {"entries": entries},
         "workflows": folder("ci.yml"),
+        "forms": folder("bug_report.md"),
         **fields,
     }
 
@@ -42,6 +45,9 @@ def folder(*files: str, **others: str) -> Json:
     """Return a folder with files, and with entries of other types."""
     entries = [{"name": name, "type": "blob"} for name in files]
     return {"entries": entries + [{"name": name, "type": kind} for name, kind in others.items()]}
+
+
+DOT_GITHUB = folder(workflows="tree", ISSUE_TEMPLATE="tree")
 
 
 def error(kind: str = "", *path: str | int, **more: object) -> Json:
@@ -56,16 +62,23 @@ def told(*nodes: Json | None, errors: tuple[Json, ...] = ()) -> httpx2.Response:
     return answer(200, whole | ({"errors": errors} if errors else {}))
 
 
+WHOLE_PATHS = (
+    ".github/ISSUE_TEMPLATE/bug_report.md",
+    ".github/workflows/ci.yml",
+    "ReadMe.md",
+    "src/app.py",
+)
 WHOLE = TreeFacts(
     empty=False,
-    paths=(".github/workflows/ci.yml", "ReadMe.md", "src/app.py"),
+    paths=WHOLE_PATHS,
     folders=("src/lib",),
     readme_bytes=700,
     open_pulls=2,
+    pulls_updated=(datetime(2026, 11, 1, tzinfo=UTC),),
 )
 
 
-def ask(*replies: httpx2.Response, checks: bool = False) -> tuple[Json, list[int]]:
+def ask(*replies: httpx2.Response, document: str = FACTS) -> tuple[Json, list[int]]:
     """Ask about `NAMES` through the guard; return what came, and the size of each batch."""
     answers = iter(replies)
     network, tickets = Network(lambda _: next(answers)), OpenDoor()
@@ -74,7 +87,8 @@ def ask(*replies: httpx2.Response, checks: bool = False) -> tuple[Json, list[int
         http = httpx2.AsyncClient(transport=guard(network, tickets, ManualClock()))
         client = GraphQLClient(http, base=GITHUB)
         found: Json = {}
-        async for batch in client.checks(NAMES) if checks else client.facts(NAMES):
+        asked = {FACTS: client.facts, CHECKS: client.checks, FAILING: client.failing}[document]
+        async for batch in asked(NAMES):
             found |= batch
         return found
 
@@ -91,20 +105,33 @@ def test_what_a_tree_tells_is_read_two_levels_deep():
     assert ask(told(tree(), tree("Owner/B"))) == ({"R_a": WHOLE, "R_b": WHOLE}, [2])
 
 
+NO_PULLS = replace(WHOLE, open_pulls=None, pulls_updated=None)
 NO_ROOT = replace(WHOLE, paths=None, folders=(), readme_bytes=None)
 
 
 @pytest.mark.parametrize(
     ("node", "errors", "known"),
     [
-        (tree(pullRequests=None), [("pullRequests",)], replace(WHOLE, open_pulls=None)),
+        (tree(pullRequests=None), [("pullRequests",)], NO_PULLS),
+        (
+            tree(pullRequests={"totalCount": 2, "nodes": [None]}),
+            [("pullRequests", "nodes", 0)],
+            NO_PULLS,
+        ),
+        (
+            tree(forms=None),
+            [("forms",)],
+            replace(WHOLE, paths=WHOLE_PATHS[1:], folders=(".github/ISSUE_TEMPLATE", "src/lib")),
+        ),
         (tree(root=None), [("root",)], NO_ROOT),
         (tree(root=None), [], NO_ROOT),
         (
             tree(workflows=None),
             [("workflows", "entries")],
             replace(
-                WHOLE, paths=("ReadMe.md", "src/app.py"), folders=(".github/workflows", "src/lib")
+                WHOLE,
+                paths=(WHOLE_PATHS[0], *WHOLE_PATHS[2:]),
+                folders=(".github/workflows", "src/lib"),
             ),
         ),
         (
@@ -216,7 +243,7 @@ def test_a_refusal_of_everything_is_told_as_one(
 def test_checks_are_read_by_the_words_that_are_known(ref: Json | None, word: str | None):
     """A new word blocks nothing and is taken for nothing: unknown."""
     nodes = [{"nameWithOwner": name, "defaultBranchRef": ref} for name in NAMES.values()]
-    assert ask(told(*nodes), checks=True) == ({"R_a": word, "R_b": word}, [2])
+    assert ask(told(*nodes), document=CHECKS) == ({"R_a": word, "R_b": word}, [2])
 
 
 def test_checks_that_may_not_be_seen_are_unknown():
@@ -226,8 +253,42 @@ def test_checks_that_may_not_be_seen_are_unknown():
         {"nameWithOwner": name, "defaultBranchRef": {"target": {"statusCheckRollup": None}}}
         for name in NAMES.values()
     ]
-    found, _ = ask(told(*nodes, errors=(error("FORBIDDEN", *path),)), checks=True)
+    found, _ = ask(told(*nodes, errors=(error("FORBIDDEN", *path),)), document=CHECKS)
     assert found == {"R_a": None, "R_b": "none"}
+
+
+def rollup(*contexts: Json | None) -> Json:
+    """Return a default branch with these checks."""
+    return {"target": {"statusCheckRollup": {"contexts": {"nodes": contexts}}}}
+
+
+RED_CONTEXTS = (
+    {"name": "lint", "conclusion": "FAILURE"},
+    {"name": "fine", "conclusion": "SUCCESS"},
+    {"name": "running", "conclusion": None},
+    {"context": "ci/old", "state": "ERROR"},
+    {"name": "new word", "conclusion": "SULKED"},
+    None,
+)
+
+
+@pytest.mark.parametrize(
+    ("ref", "errors", "names"),
+    [
+        (rollup(*RED_CONTEXTS), (), ("ci/old", "lint")),
+        (rollup(), (), ()),
+        (None, (), ()),
+        ({"target": {"statusCheckRollup": None}}, (), ()),
+        (None, (error("FORBIDDEN", "nodes", 0, "defaultBranchRef"),), None),
+    ],
+)
+def test_the_checks_that_fail_are_named(
+    ref: Json | None, errors: tuple[Json, ...], names: tuple[str, ...] | None
+):
+    """Issue 6 point 3: a failing default branch with its evidence; a status is a check too."""
+    nodes = [{"nameWithOwner": name, "defaultBranchRef": ref} for name in NAMES.values()]
+    found, _ = ask(told(*nodes, errors=errors), document=FAILING)
+    assert found["R_a"] == names
 
 
 def body(document: object = FACTS, ids: object = ("R_a",), **more: object) -> bytes:

@@ -9,15 +9,16 @@ import sqlalchemy as sa
 from mcp_server import store
 from mcp_server.models import Health
 from mcp_server.sandbox.mix import FULL
-from mcp_server.survey import CHECKS_IN_TURN, TREES_IN_TURN
+from mcp_server.survey import CHECKS_IN_TURN, MOST_NAMES, TREES_IN_TURN
 from tests.survey_cases import Asked, Place, at_place, of
 
 REPO = "factory-owner/recipe-web"
 
 
-def asked_about(asked: list[Asked], least: int = 0) -> list[int]:
-    """Return the number of repositories that each query was about."""
-    return [len(one.ids) for one in asked if one.is_query and len(one.ids) > least]
+def asked_about(asked: list[Asked], *operations: str) -> list[int]:
+    """Return the number of repositories that each query was about, or each of these queries."""
+    wanted = operations or ("Facts", "Checks", "Failing")
+    return [len(one.ids) for one in asked if one.operation in wanted]
 
 
 @pytest.mark.parametrize("many", [300, pytest.param(3_000, marks=pytest.mark.deep)])
@@ -36,9 +37,10 @@ def test_a_first_survey_and_an_unchanged_one_stay_within_their_requests(many: in
         return cold, unchanged, len(place.recorder.taken())
 
     cold, unchanged, later = at_place(play, size=of(many))
-    assert cold <= many / 100 + many / 30 + min(15, ceil(many / 100))
-    assert unchanged <= many / 100 + CHECKS_IN_TURN / 100
-    assert later <= many / 100 + (CHECKS_IN_TURN + 100) / 100 + TREES_IN_TURN / 30
+    # And one batch of the names of checks that fail.
+    assert cold <= many / 100 + many / 30 + min(15, ceil(many / 100)) + 1
+    assert unchanged <= many / 100 + CHECKS_IN_TURN / 100 + 1
+    assert later <= many / 100 + (CHECKS_IN_TURN + 100) / 100 + TREES_IN_TURN / 30 + 1
     assert many < 3_000 or (cold <= 150 and max(unchanged, later) <= 40)
 
 
@@ -59,7 +61,7 @@ def test_only_what_changed_is_read_again(after: int):
         before = (await place.health(REPO))[REPO]
         asked = place.recorder.taken()
         assert [one.ids for one in asked if one.is_query] == [(f"R_{repo.id}",)] * 2
-        assert before.parts["docs"] == 4
+        assert before.parts["docs"] == 0
         # That none is there yet is not the same as none: they are looked at once more.
         for seconds, queries in ((60, 0), (241, 1), (600, 0)):
             await place.wait(minutes=seconds / 60)
@@ -141,7 +143,7 @@ def test_batches_that_are_too_heavy_are_halved_and_grow_slowly(in_part: bool):
         place.world.graphql.too_many = 12
         place.world.graphql.tells_in_part = in_part
         place.restart("other")
-        return await place.health(), right, asked_about(place.recorder.taken())
+        return await place.health(), right, asked_about(place.recorder.taken(), "Facts")
 
     found, right, sizes = at_place(play)
     assert found == right
@@ -187,13 +189,13 @@ def test_checks_that_the_token_may_not_see_are_unknown_and_not_absent():
     async def play(place: Place) -> tuple[dict[str, Health], list[int]]:
         place.world.graphql.reads_checks = False
         found = await place.health()
-        return found, asked_about(place.recorder.taken(), least=30)
+        return found, asked_about(place.recorder.taken(), "Checks")
 
     found, checks = at_place(play, size=of(250))
     assert checks == [100]
     worked_on = [one for one in found.values() if one.left_out is None]
     assert all("ci: checks could not be read" in one.evidence for one in worked_on)
-    assert {one.parts["ci"] for one in worked_on} == {0, 20}
+    assert {one.parts["ci"] for one in worked_on} == {0, 14}
     assert {one.has_ci for one in worked_on} == {True, False}
 
 
@@ -205,3 +207,61 @@ def test_an_empty_repository_is_a_state_of_its_own():
 
     left_out = [one.left_out or "" for one in at_place(play).values()]
     assert sum("no commit yet" in reason for reason in left_out) == FULL.empty
+
+
+def redden(place: Place, *names: str) -> None:
+    """Break the default branches of these repositories."""
+    hub = place.world.github
+    for repo in [one for one in hub.repos.values() if one.full_name in names]:
+        repo.broken["main"] = True
+        commit = hub.commit(repo, repo.git.branches["main"], {"src/x.ts": "x"}, "x", "a <a>")
+        hub.push(repo, "main", commit)
+
+
+@pytest.mark.parametrize("graphql", [True, False])
+def test_a_red_default_branch_is_told_with_the_checks_that_fail(graphql: bool):
+    """Issue 6 point 3; by either way of reading, and asked once."""
+
+    async def play(place: Place) -> tuple[Health, list[int]]:
+        place.world.graphql.offered = graphql
+        redden(place, REPO)
+        await place.wait(minutes=15)
+        found = await place.health(REPO)
+        await place.wait(minutes=1)
+        await place.health(REPO)
+        return found[REPO], asked_about(place.recorder.taken(), "Failing")
+
+    found, asked = at_place(play)
+    assert "branch: main fails: ci" in found.evidence
+    assert found.parts["branch"] == 8
+    assert asked == ([1] if graphql else [])
+
+
+def test_who_asks_about_a_red_repository_is_told_what_a_look_at_all_had_no_room_for():
+    """A look at all names the checks of one batch; a question names the rest of its own."""
+
+    async def play(place: Place) -> tuple[int, int]:
+        with_ci = [name for name, one in (await place.health()).items() if one.has_ci]
+        place.recorder.taken()
+        redden(place, *with_ci)
+        await place.wait(minutes=15)
+        red = {name for name, one in (await place.health()).items() if one.parts.get("branch")}
+        first = asked_about(place.recorder.taken(), "Failing")
+        named = await place.health(*red)
+        asked = asked_about(place.recorder.taken(), "Failing")
+        told = [one for one in named.values() if "branch: main fails: ci" in one.evidence]
+        assert (first, asked) == ([MOST_NAMES], [len(red) - MOST_NAMES])
+        return len(red), len(told)
+
+    red, told = at_place(play, size=of(60))
+    assert red == told > MOST_NAMES
+
+
+def test_a_pull_request_that_nobody_touches_is_told_with_its_age():
+    """Issue 6 point 3: stale by age, not by number alone."""
+
+    async def play(place: Place) -> dict[str, Health]:
+        return await place.health()
+
+    told = [line for one in at_place(play).values() for line in one.evidence]
+    assert any("1 untouched for over 30 days" in line for line in told)

@@ -13,17 +13,20 @@ from pydantic import AfterValidator, Field
 
 from mcp_server.guard.bodies import Body
 
-# What no listing tells of a repository: the first two levels of its tree, its workflows, how many
-# pull requests are open. A tree entry is no connection and costs no points.
+# What no listing tells of a repository: the first two levels of its tree, its workflows and issue
+# forms, how many pull requests are open, and when those that wait longest were touched. A tree
+# entry is no connection and costs no points.
 FACTS = (
     "query Facts($ids:[ID!]!){"
     "rateLimit{cost nodeCount remaining resetAt}"
     "nodes(ids:$ids){...on Repository{"
     "nameWithOwner isEmpty "
-    "pullRequests(states:OPEN){totalCount} "
+    "pullRequests(states:OPEN,first:5,orderBy:{field:UPDATED_AT,direction:ASC})"
+    "{totalCount nodes{updatedAt}} "
     'root:object(expression:"HEAD:"){...on Tree{entries{name type size '
     "object{...on Tree{entries{name type}}}}}} "
-    'workflows:object(expression:"HEAD:.github/workflows"){...on Tree{entries{name type}}}'
+    'workflows:object(expression:"HEAD:.github/workflows"){...on Tree{entries{name type}}} '
+    'forms:object(expression:"HEAD:.github/ISSUE_TEMPLATE"){...on Tree{entries{name type}}}'
     "}}}"
 )
 # How the checks stand on the newest commit of the default branch.
@@ -34,11 +37,24 @@ CHECKS = (
     "nameWithOwner defaultBranchRef{target{...on Commit{statusCheckRollup{state}}}}"
     "}}}"
 )
+# What the checks there are called; asked only where they are red, for GitHub lists them slowly
+# (cli/cli#7421, in facts/github.md 1.3).
+FAILING = (
+    "query Failing($ids:[ID!]!){"
+    "rateLimit{cost nodeCount remaining resetAt}"
+    "nodes(ids:$ids){...on Repository{"
+    "nameWithOwner defaultBranchRef{target{...on Commit{statusCheckRollup{"
+    "contexts(first:30){nodes{"
+    "...on CheckRun{name conclusion} ...on StatusContext{context state}"
+    "}}}}}}"
+    "}}}"
+)
 # Written out, so that no document changes without somebody seeing that it does.
 HASHES = frozenset(
     {
-        "d1320639e7b09d1e845b3eed49f1e4762eedf1ad8bc6342e869bcf3ac72bdef4",  # FACTS
+        "ca2581589cbd110a2398bd7caa8be0e92646be2e38acfba200a9333b22b65790",  # FACTS
         "cc2b97148a01823daa829e5df55d0b644afec1c8d9826bce6eeb9df53fb5750b",  # CHECKS
+        "dac4fc9557387c31969ba1cb7230a8ff50801c521c2d1f852e585335d3204808",  # FAILING
     }
 )
 # `nodes` takes no more ids (GitHub's GraphQL, 2026-11-22).

@@ -12,7 +12,7 @@ from typing import TypeAlias, cast
 from mcp_server.sandbox.git import FOLDER
 from mcp_server.sandbox.github import GitHub
 from mcp_server.sandbox.github_json import refuse, sent
-from mcp_server.sandbox.http import Call, Reply, part, text, texts
+from mcp_server.sandbox.http import Call, Reply, part, second_time, text, texts
 from mcp_server.sandbox.repository import Repo
 
 _TOKEN = re.compile(r'\.\.\.|[A-Za-z_]\w*|"[^"]*"|[0-9]+|[{}()\[\]:!$]')
@@ -115,7 +115,7 @@ class GraphQLWire:
             "__typename": "Repository",
             "nameWithOwner": repo.full_name,
             "isEmpty": head is None,
-            "pullRequests": lambda _args: {"totalCount": len(repo.open_pulls())},
+            "pullRequests": lambda args: _pulls(repo, args),
             "object": lambda args: _object(repo, head, args.get("expression", "")),
             "defaultBranchRef": {"target": commit} if head else None,
         }
@@ -127,10 +127,19 @@ class GraphQLWire:
         runs = self.github.ci.runs(repo.full_name, head)
         if not runs:
             return None
-        ended = [run.conclusion for run in runs if run.status(now) == "completed"]
-        if any(conclusion != "success" for conclusion in ended):
-            return {"state": "FAILURE"}
-        return {"state": "SUCCESS" if len(ended) == len(runs) else "PENDING"}
+        ended = [run for run in runs if run.status(now) == "completed"]
+        state = "SUCCESS" if len(ended) == len(runs) else "PENDING"
+        if any(run.conclusion != "success" for run in ended):
+            state = "FAILURE"
+        shown: list[object] = [
+            {
+                "__typename": "CheckRun",
+                "name": run.name,
+                "conclusion": run.conclusion.upper() if run in ended else None,
+            }
+            for run in runs
+        ]
+        return {"state": state, "contexts": lambda args: {"nodes": shown[: _first(args)]}}
 
 
 @dataclass
@@ -169,6 +178,22 @@ class _Reading:
         if isinstance(value, dict):
             return self.pick(cast("Fields", value), asked.inner, path)
         return value
+
+
+def _pulls(repo: Repo, args: Args) -> Fields:
+    """Return the open pull requests, those touched longest ago first where that is asked."""
+    pulls = repo.open_pulls()
+    if args.get("orderBy") == "field UPDATED_AT direction ASC":
+        pulls = sorted(pulls, key=lambda pull: pull.updated)
+    shown: list[object] = [{"updatedAt": second_time(pull.updated)} for pull in pulls]
+    return {"totalCount": len(pulls), "nodes": shown[: _first(args)]}
+
+
+def _first(args: Args) -> int:
+    """Return how many of a connection are asked for; GitHub demands that it is said."""
+    if not (said := args.get("first", "")).isdigit() or not 1 <= int(said) <= 100:
+        raise _Wrong("You must provide a `first` or `last` value, at most 100, to paginate")
+    return int(said)
 
 
 def _object(repo: Repo, head: str | None, expression: str) -> Fields | None:
@@ -252,13 +277,17 @@ def _selection(rest: list[str]) -> tuple[_Asked, ...]:
 
 
 def _arguments(rest: list[str]) -> dict[str, str]:
-    """Take `(name: value …)`; a variable's value is its name."""
+    """Take `(name: value …)`; a variable's value is its name, an object's its words in a row."""
     found: dict[str, str] = {}
     _take(rest, "(")
     while rest[-1:] != [")"]:
         name = _take(rest)
         _take(rest, ":")
         value = _take(rest)
-        found[name] = _take(rest) if value == "$" else value.strip('"')
+        if value == "{":
+            words = iter(lambda: _take(rest), "}")
+            found[name] = " ".join(word for word in words if word != ":")
+        else:
+            found[name] = _take(rest) if value == "$" else value.strip('"')
     _take(rest)
     return found

@@ -14,6 +14,7 @@ from mcp_server.guard.request import Prepared
 from mcp_server.models import (
     CreatedRepository,
     GateDecision,
+    Health,
     HealthReport,
     Merged,
     PullView,
@@ -64,13 +65,12 @@ class GitHubTools:
     ) -> Annotated[CallToolResult, HealthReport]:
         """Score repositories 0-100 by part, with the best next improvement; all when none named.
 
-        Reads anew what changed since the last look, 30 repositories a request; the age is that of
-        the oldest reading.
+        The improvement is a template for jules_start_session; a description or topics cost no
+        session: github_set_metadata. Reads anew what changed since the last look; the age is that
+        of the oldest reading.
         """
         found = await self._services.survey.health(repos)
-        lines = [
-            f"{item.repo} {item.score} next: {item.improvement or '-'}" for item in found.health
-        ]
+        lines = [_health_line(item) for item in found.health]
         report = HealthReport(health=found.health, age_seconds=found.age_seconds)
         return answer("\n".join(lines) or "no repository", report)
 
@@ -202,3 +202,9 @@ def _merge_of(seen: GateEvidence, allowed: Collection[str] | None) -> Prepared:
         method=merging.method_for(pull.repo, allowed),
         words=merging.commit_words(pull, session, seen.checks or ()),
     )
+
+
+def _health_line(health: Health) -> str:
+    unset = [part for part in ("description", "topics") if health.parts.get(part)]
+    metadata = f"; {' and '.join(unset)}: github_set_metadata" if unset else ""
+    return f"{health.repo} {health.score} next: {health.improvement or '-'}{metadata}"
