@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from pydantic import SecretStr
 
 from mcp_server.account import Account
+from mcp_server.audits import AuditClients, Audits
 from mcp_server.cache import Cache
 from mcp_server.clients import github as github_api
 from mcp_server.clients.etags import ConditionalReads
@@ -31,6 +32,7 @@ from mcp_server.guard.origins import Origins
 from mcp_server.guard.redact import Redactor
 from mcp_server.guard.transport import GuardedTransport, Origin
 from mcp_server.settings import GITHUB_URL, Settings, is_loopback
+from mcp_server.standard import read_standard
 from mcp_server.survey import Survey
 from mcp_server.trends import SOURCES
 
@@ -55,6 +57,7 @@ class Services:
     pages: PagesClient
     account: Account
     survey: Survey
+    audits: Audits
     origins: Origins
     redactor: Redactor
     marker_keys: tuple[bytes, ...] = field(repr=False)
@@ -148,6 +151,8 @@ def _over(
     github = GitHubClient(http, base=settings.github_url, clock=clock, conditional=conditional)
     account = Account(jules=jules, github=github, ledger=ledger, clock=clock)
     graphql = GraphQLClient(http, base=settings.github_url)
+    pulls = PullsClient(http, base=settings.github_url)
+    trees = TreesClient(http, base=settings.github_url)
     return Services(
         settings=settings,
         clock=clock,
@@ -156,8 +161,8 @@ def _over(
         jules=jules,
         github=github,
         actions=ActionsClient(http, base=settings.github_url),
-        pulls=PullsClient(http, base=settings.github_url),
-        trees=TreesClient(http, base=settings.github_url),
+        pulls=pulls,
+        trees=trees,
         workflows=WorkflowsClient(http, base=settings.github_url),
         care=CareClient(http, base=settings.github_url),
         pages=PagesClient(http),
@@ -169,6 +174,12 @@ def _over(
             cache=cache,
             clock=clock,
             never_touch=settings.never_touch,
+        ),
+        audits=Audits(
+            AuditClients(github=github, trees=trees, pulls=pulls),
+            standard=read_standard(licence=settings.licence),
+            cache=cache,
+            clock=clock,
         ),
         origins=Origins(account.is_public),
         redactor=redactor,

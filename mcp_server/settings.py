@@ -32,6 +32,11 @@ class Preferences(BaseModel):
     never_touch: tuple[_Repo, ...] = Field(
         default=(), description="repositories, owner/name, that no session is ever spent on"
     )
+    audit: tuple[_Repo, ...] = Field(
+        default=(),
+        description="repositories, owner/name, that are audited against the standard beside those "
+        "that the factory made; none, for it asks for frontend-only work",
+    )
     control: _Repo | None = Field(
         default=None,
         description="the repository, owner/name, that runs the daily workflow: agent doctor looks "
@@ -82,7 +87,7 @@ _SECRETS = {
     "marker_key": "FACTORY_MARKER_KEY",
     "marker_keys_old": "FACTORY_MARKER_KEYS_OLD",
 }
-_LISTS = frozenset({"never_touch", "marker_keys_old"})
+_LISTS = frozenset({"audit", "never_touch", "marker_keys_old"})
 
 
 def load_settings(environ: Mapping[str, str], directory: Path) -> Settings:

@@ -1,6 +1,7 @@
 """The first files of a new repository: the standard, CI, README, licence (prompts/standard).
 
-And the CI that a repository without one is offered, by what it is written in.
+The CI that a repository without one is offered, by what it is written in; and the lists that the
+standard declares.
 """
 
 from collections.abc import Collection
@@ -8,8 +9,11 @@ from pathlib import PurePosixPath
 
 from jinja2 import StrictUndefined
 from jinja2.sandbox import ImmutableSandboxedEnvironment
+from pydantic import ValidationError
 
-from mcp_server.prompts import FOLDER, plain
+from mcp_server.errors import SettingsError
+from mcp_server.insight.audit import Standard
+from mcp_server.prompts import FOLDER, front_matter, plain
 from mcp_server.settings import Licence
 
 _FILES = {
@@ -37,6 +41,25 @@ def ci_for(paths: Collection[str]) -> str:
     root = [PurePosixPath(path) for path in paths if "/" not in path]
     fitting = (name for glob, name in _CI if any(path.match(glob) for path in root))
     return (FOLDER / "standard" / next(fitting, "ci.yml")).read_text(encoding="utf-8")
+
+
+def read_standard(*, licence: Licence) -> Standard:
+    """Return the lists by which repositories are audited; no licence asked for, none is missed.
+
+    Raises:
+        SettingsError: the standard's front matter lacks one of them.
+    """
+    path = FOLDER / "standard" / "AGENTS.md"
+    fields, _ = front_matter(path.read_text(encoding="utf-8"))
+    try:
+        found = Standard.model_validate({name: fields.get(name) for name in Standard.model_fields})
+    except ValidationError as error:
+        names = ", ".join(str(item["loc"][0]) for item in error.errors())
+        raise SettingsError(f"{path.name}: its front matter has no list {names}") from None
+    if licence != "none":
+        return found
+    asked = tuple(name for name in found.mandatory_files if name != "LICENSE")
+    return found.model_copy(update={"mandatory_files": asked})
 
 
 def first_files(

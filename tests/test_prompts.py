@@ -240,7 +240,7 @@ def test_front_matter_lists_are_json() -> None:
     head = text_of(STANDARD / "AGENTS.md").split("---\n")[1]
     lists = [line.partition(": ")[2] for line in head.splitlines() if "[" in line]
     assert all(isinstance(json.loads(text), list) for text in lists)
-    assert len(lists) == 4
+    assert len(lists) == 5
 
 
 @pytest.mark.parametrize(

@@ -83,6 +83,12 @@ def test_protected_repositories_are_listed_with_or_without_spaces(
     assert load(tmp_path, FACTORY_NEVER_TOUCH=text).never_touch == protected
 
 
+def test_repositories_to_be_audited_may_be_named_in_the_file_or_the_environment(tmp_path: Path):
+    """A preference: an audit changes nothing."""
+    assert load(tmp_path, 'audit = ["owner/tool"]\n').audit == ("owner/tool",)
+    assert load(tmp_path, FACTORY_AUDIT="a/b, c/d").audit == ("a/b", "c/d")
+
+
 @pytest.mark.parametrize("name", ["tool", "a/b/c", "a /b", "/b", "a/", "https://github.com/a/b"])
 def test_a_protection_that_protects_nothing_is_an_error(tmp_path: Path, name: str):
     """It must not be quiet, wherever it is said."""

@@ -161,9 +161,14 @@ class Listed:
 
 
 class TreeListing(Wire):
-    """The files of a branch: path → size in bytes; `complete` False when GitHub cut it off."""
+    """The files of a branch: path → size in bytes, and → blob; what is no file has neither.
 
+    `sha` names the whole tree; `complete` is False when GitHub cut the list off.
+    """
+
+    sha: str
     files: dict[str, int]
+    blobs: dict[str, str]
     complete: bool
 
 
@@ -236,8 +241,13 @@ class GitHubClient:
         """Return all files at a branch or commit; raises `NotFound` or `Refused` when empty."""
         answer = await self._get(f"/repos/{repo}/git/trees/{ref}", [("recursive", "1")])
         tree = read(_Tree, answer.data)
-        files = {entry.path: entry.size or 0 for entry in tree.tree if entry.type == "blob"}
-        return TreeListing(files=files, complete=not tree.truncated)
+        found = [entry for entry in tree.tree if entry.type == "blob"]
+        return TreeListing(
+            sha=tree.sha,
+            files={entry.path: entry.size or 0 for entry in found},
+            blobs={entry.path: entry.sha for entry in found},
+            complete=not tree.truncated,
+        )
 
     async def list_checks(self, repo: str, ref: str) -> tuple[Check, ...]:
         """Return the last word of each check run and each commit status at `ref`."""

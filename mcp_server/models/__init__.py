@@ -4,6 +4,7 @@ One model per concept (words: DESIGN.md section 2). Times are aware UTC; a repos
 `owner/name`; ids stay text. Untrusted text is carried here, never obeyed.
 """
 
+from mcp_server.models.audit import Audit, AuditItem, AuditRule, AuditState
 from mcp_server.models.budget import (
     Budget,
     Event,
@@ -103,6 +104,10 @@ __all__ = [
     "Activities",
     "Activity",
     "ActivityDetail",
+    "Audit",
+    "AuditItem",
+    "AuditRule",
+    "AuditState",
     "Budget",
     "Candidate",
     "ChangedFile",

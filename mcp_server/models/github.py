@@ -4,6 +4,7 @@ from typing import Literal
 
 from pydantic import AwareDatetime, Field
 
+from mcp_server.models.audit import Audit
 from mcp_server.models.jules import Marker
 from mcp_server.models.value import Page, Value
 
@@ -96,6 +97,11 @@ class Health(Value):
         default=None, description="name of a prompt in prompts/jules; None: nothing worth a session"
     )
     left_out: str | None = Field(default=None, description="why no session is spent here")
+    audit: Audit | None = Field(
+        default=None,
+        description="against the standard; only where the factory made the repository, or `audit` "
+        "names it, and a question names it too",
+    )
 
 
 class Repositories(Page):
@@ -116,6 +122,7 @@ class PullView(Page):
 
     pull: PullRequest
     decision: GateDecision
+    audit: Audit | None = Field(default=None, description="of the tree it proposes, when asked")
 
 
 class Merged(Value):

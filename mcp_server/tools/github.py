@@ -7,11 +7,13 @@ from mcp_types import CallToolResult
 from pydantic import Field
 
 from mcp_server import creation, evidence, merging
+from mcp_server.audited import audit_of_pull, audits_of
 from mcp_server.clients import github as api
 from mcp_server.errors import BadArgument, Refused
 from mcp_server.guard.gate import GateEvidence, gate
 from mcp_server.guard.request import Prepared
 from mcp_server.models import (
+    Audit,
     CreatedRepository,
     GateDecision,
     Health,
@@ -67,25 +69,37 @@ class GitHubTools:
 
         The improvement is a template for jules_start_session; a description or topics cost no
         session: github_set_metadata. Reads anew what changed since the last look; the age is that
-        of the oldest reading.
+        of the oldest reading. Up to 5 named ones that the factory made are audited, too.
         """
         found = await self._services.survey.health(repos)
-        lines = [_health_line(item) for item in found.health]
-        report = HealthReport(health=found.health, age_seconds=found.age_seconds)
+        audits = await audits_of(self._services, repos) if repos else {}
+        health = tuple(
+            item.model_copy(update={"audit": audits.get(item.repo)}) for item in found.health
+        )
+        lines = [_health_line(item) + _audit_lines(item.audit) for item in health]
+        report = HealthReport(health=health, age_seconds=found.age_seconds)
         return answer("\n".join(lines) or "no repository", report)
 
     async def github_get_pull(
-        self, repo: Repo, number: Number
+        self,
+        repo: Repo,
+        number: Number,
+        audit: Annotated[
+            bool, Field(description="audit its tree, where the factory made the repository")
+        ] = False,
     ) -> Annotated[CallToolResult, PullView]:
         """Show a pull request with the gate's decision (merge, wait, fix, human) and its reasons.
 
-        Green must be seen twice, 30 s apart. Next: github_merge_pull when it says merge.
+        Green must be seen twice, 30 s apart. An audit compares with the standard, and decides
+        nothing. Next: github_merge_pull when it says merge.
         """
         pull_evidence = await evidence.read_pull(self._services, repo, number)
         decision = gate(pull_evidence)
         reasons = "; ".join(decision.reasons)
         text = f"{repo}#{number} {pull_evidence.pull.state}: {decision.verdict}: {reasons}"
-        return answer(text, PullView(pull=pull_evidence.pull, decision=decision))
+        found = await audit_of_pull(self._services, pull_evidence.pull) if audit else None
+        view = PullView(pull=pull_evidence.pull, decision=decision, audit=found)
+        return answer(text + _audit_lines(found), view)
 
     async def github_merge_pull(
         self, repo: Repo, number: Number, head_sha: HeadSha
@@ -208,3 +222,12 @@ def _health_line(health: Health) -> str:
     unset = [part for part in ("description", "topics") if health.parts.get(part)]
     metadata = f"; {' and '.join(unset)}: github_set_metadata" if unset else ""
     return f"{health.repo} {health.score} next: {health.improvement or '-'}{metadata}"
+
+
+def _audit_lines(audit: Audit | None) -> str:
+    """Return a line for each thing of an audit that is not as the standard wants it."""
+    if audit is None:
+        return ""
+    open_ = [one for one in audit.items if one.state != "ok"]
+    head = f"\n  audit: {len(audit.items) - len(open_)} of {len(audit.items)} as the standard asks"
+    return head + "".join(f"\n  {one.state}: {one.what}: {one.evidence}" for one in open_)
