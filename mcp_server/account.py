@@ -7,16 +7,18 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Generic, TypeVar
 
-from mcp_server.clients.github import DELETES, GitHubClient, Listed
+from mcp_server.clients.github import GitHubClient, Listed
+from mcp_server.clients.github_tokens import TokensClient
 from mcp_server.clients.jules import JulesClient, Stretch
 from mcp_server.clock import Clock
-from mcp_server.errors import NotFound, SettingsError, Unreadable
+from mcp_server.errors import NotFound, Unreadable
 from mcp_server.guard import budget
 from mcp_server.guard.checks import Memory
 from mcp_server.guard.counted import Listing, RepositoryListing
 from mcp_server.guard.gate import Observation
 from mcp_server.guard.ledger import Ledger
 from mcp_server.guard.reconcile import reconcile_repositories, reconcile_sessions
+from mcp_server.identity import Identity, identify
 from mcp_server.models import ChangedFile, Repository, Session, Source
 
 T = TypeVar("T")
@@ -65,10 +67,17 @@ class Account:
     """The account's sessions, sources and repositories; every read settles what it proves."""
 
     def __init__(
-        self, *, jules: JulesClient, github: GitHubClient, ledger: Ledger, clock: Clock
+        self,
+        *,
+        jules: JulesClient,
+        github: GitHubClient,
+        tokens: TokensClient,
+        ledger: Ledger,
+        clock: Clock,
     ) -> None:
         """Read over the clients; record in the ledger."""
         self._jules = jules
+        self._tokens = tokens
         self._github = github
         self._ledger = ledger
         self._clock = clock
@@ -76,7 +85,7 @@ class Account:
         self._sources = _Shared(clock, jules.list_sources)
         self._repositories = _Shared(clock, self._read_repositories)
         self.learnt: list[str] = []
-        self._login: str | None = None
+        self._identity: Identity | None = None
         self._public = frozenset[str]()
         # What pull requests showed before: the gate wants to see green twice at one head.
         self.observations: dict[tuple[str, int], Observation] = {}
@@ -86,20 +95,14 @@ class Account:
         self._merge_methods: dict[str, frozenset[str] | None] = {}
 
     async def login(self) -> str:
-        """Return the GitHub login that the token belongs to.
+        """Return the GitHub login that owns the repositories.
 
         Raises:
-            SettingsError: the token can delete repositories.
+            SettingsError: the tokens must not be used, as `identity.faults` says.
         """
-        if self._login is None:
-            owner = await self._github.whoami()
-            if DELETES in (owner.scopes or ()):
-                raise SettingsError(
-                    f"the GitHub token has the scope {DELETES}: make one without it, with repo "
-                    "and workflow only; nothing here ever deletes a repository"
-                )
-            self._login = owner.login
-        return self._login
+        if self._identity is None:
+            self._identity = await identify(self._tokens)
+        return self._identity.login
 
     async def sessions(self, *, max_age: float) -> Listing:
         """Return a complete session listing no older than `max_age` seconds."""

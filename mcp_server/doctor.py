@@ -3,11 +3,10 @@
 Each check stands alone: one that cannot be made is a finding, and the next is made all the same.
 """
 
-from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 
-from mcp_server import competitors
-from mcp_server.clients.github import DELETES
+from mcp_server import competitors, identity, permissions
 from mcp_server.clients.jules_discovery import Drift, drift
 from mcp_server.errors import FactoryError, SettingsError
 from mcp_server.guard.ledger import LISTING_FRESH_SECONDS
@@ -17,11 +16,6 @@ from mcp_server.services import Services
 # A clock further off misnames days, and ages what waits wrongly.
 CLOCK_MAY_DIFFER = timedelta(minutes=2)
 MOST_NAMED = 8
-# What each scope of a classic token is needed for (facts/github.md 1.8, 2026-11-22).
-NEEDED_SCOPES: Mapping[str, str] = {
-    "repo": "nothing private can be read or changed",
-    "workflow": "no new repository gets its first commit, which holds a workflow",
-}
 
 
 async def examine(services: Services) -> tuple[Finding, ...]:
@@ -63,47 +57,7 @@ def _odd_sources(number: int) -> Iterator[Finding]:
 
 
 async def _github(services: Services) -> Sequence[Finding]:
-    return tuple(judge_token((await services.github.whoami()).scopes))
-
-
-def judge_token(scopes: Collection[str] | None) -> Iterator[Finding]:
-    """Say what a token lacks and what it should not have; None: it is no classic one."""
-    if scopes is None:
-        yield Finding(
-            check="github",
-            level="note",
-            text="a fine-grained or an app's token: GitHub does not tell what it may do. Where "
-            "it cannot read check runs, Actions' jobs and commit statuses are judged instead",
-            fix="it needs Metadata, Actions and Commit statuses to read, Contents, Pull requests, "
-            "Issues and Workflows to write, Administration to make repositories, and all "
-            "repositories in its reach; a classic one needs repo and workflow",
-        )
-        return
-    if DELETES in scopes:
-        yield Finding(
-            check="github",
-            level="error",
-            text=f"the token has {DELETES}: whoever gets it can delete repositories",
-            fix=f"make a token without {DELETES}: nothing here ever deletes one",
-        )
-    for scope, cost in NEEDED_SCOPES.items():
-        if scope not in scopes:
-            yield Finding(
-                check="github",
-                level="error" if scope == "repo" else "warning",
-                text=f"the token has no {scope}: {cost}",
-                fix=f"add {scope} to it",
-            )
-    extra = sorted(set(scopes) - NEEDED_SCOPES.keys() - {DELETES})
-    if set(scopes) == set(NEEDED_SCOPES):
-        yield _ok("github", f"a classic token with {', '.join(sorted(scopes))}")
-    if extra:
-        yield Finding(
-            check="github",
-            level="note",
-            text=f"the token may do more than is ever needed: {', '.join(extra)}",
-            fix="make one with repo and workflow only",
-        )
+    return tuple(permissions.judge(await identity.look(services.tokens)))
 
 
 async def _coverage(services: Services) -> Sequence[Finding]:

@@ -2,7 +2,7 @@
 
 import hashlib
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import httpx2
@@ -20,6 +20,7 @@ from mcp_server.clients.github_care import CareClient
 from mcp_server.clients.github_graphql import GraphQLClient
 from mcp_server.clients.github_patches import TreesClient
 from mcp_server.clients.github_pulls import PullsClient
+from mcp_server.clients.github_tokens import TokensClient
 from mcp_server.clients.github_workflows import WorkflowsClient
 from mcp_server.clients.jules import JulesClient
 from mcp_server.clients.pages import PagesClient
@@ -55,6 +56,7 @@ class Services:
     workflows: WorkflowsClient
     care: CareClient
     pages: PagesClient
+    tokens: TokensClient
     account: Account
     survey: Survey
     audits: Audits
@@ -149,7 +151,8 @@ def _over(
     jules = JulesClient(http, base=settings.jules_url, clock=clock, marker_keys=marker_keys)
     conditional = ConditionalReads(http, cache)
     github = GitHubClient(http, base=settings.github_url, clock=clock, conditional=conditional)
-    account = Account(jules=jules, github=github, ledger=ledger, clock=clock)
+    tokens = TokensClient(http, base=settings.github_url, transport=transport)
+    account = Account(jules=jules, github=github, tokens=tokens, ledger=ledger, clock=clock)
     graphql = GraphQLClient(http, base=settings.github_url)
     pulls = PullsClient(http, base=settings.github_url)
     trees = TreesClient(http, base=settings.github_url)
@@ -166,6 +169,7 @@ def _over(
         workflows=WorkflowsClient(http, base=settings.github_url),
         care=CareClient(http, base=settings.github_url),
         pages=PagesClient(http),
+        tokens=tokens,
         account=account,
         survey=Survey(
             account=account,
@@ -189,10 +193,11 @@ def _over(
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class _Keys:
-    """The secrets: two to speak with, those that mark, and former ones of either kind."""
+    """The secrets: those to speak with, those that mark, and former ones of either kind."""
 
     jules: str
     github: str
+    maker: str | None
     own: tuple[str, ...]
     old: tuple[str, ...]
 
@@ -202,13 +207,15 @@ class _Keys:
         return cls(
             jules=_needed(settings.jules_api_key, "JULES_API_KEY"),
             github=_needed(settings.github_token, "GITHUB_TOKEN"),
+            maker=made.get_secret_value() if (made := settings.github_create_token) else None,
             own=tuple(key.get_secret_value() for key in own),
             old=tuple(key.get_secret_value() for key in settings.marker_keys_old),
         )
 
     @property
     def all(self) -> tuple[str, ...]:
-        return (self.jules, self.github, *self.own, *self.old)
+        maker = () if self.maker is None else (self.maker,)
+        return (self.jules, self.github, *maker, *self.own, *self.old)
 
     @property
     def that_mark(self) -> tuple[bytes, ...]:
@@ -231,13 +238,18 @@ def _origins(settings: Settings, keys: _Keys) -> tuple[Origin, ...]:
         Origin(
             service="github",
             base=settings.github_url,
-            headers={**github_api.HEADERS, "authorization": f"Bearer {keys.github}"},
+            headers=_speaking_with(keys.github),
+            maker=_speaking_with(keys.maker) if keys.maker else {},
         ),
         *_logs(settings),
         # Jules' own description, which is public: no key goes there.
         Origin(service="site", base=f"{settings.jules_url.rpartition('/')[0]}/$discovery"),
         *(Origin(service="site", base=f"https://{host}") for host in hosts),
     )
+
+
+def _speaking_with(github_token: str) -> Mapping[str, str]:
+    return {**github_api.HEADERS, "authorization": f"Bearer {github_token}"}
 
 
 def _logs(settings: Settings) -> tuple[Origin, ...]:

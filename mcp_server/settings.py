@@ -58,6 +58,11 @@ class Settings(Preferences):
 
     jules_api_key: SecretStr | None = Field(default=None, description="the account's Jules key")
     github_token: SecretStr | None = Field(default=None, description="token of the GitHub user")
+    github_create_token: SecretStr | None = Field(
+        default=None,
+        description="token that repositories are made with, and nothing else; None: github_token "
+        "makes them too",
+    )
     marker_key: SecretStr | None = Field(
         default=None, description="signs session titles; None: derived from the Jules key"
     )
@@ -84,6 +89,7 @@ class Settings(Preferences):
 _SECRETS = {
     "jules_api_key": "JULES_API_KEY",
     "github_token": "GITHUB_TOKEN",
+    "github_create_token": "GITHUB_CREATE_TOKEN",
     "marker_key": "FACTORY_MARKER_KEY",
     "marker_keys_old": "FACTORY_MARKER_KEYS_OLD",
 }

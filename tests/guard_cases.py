@@ -277,6 +277,11 @@ class OpenDoor:
     taken: list[tuple[str, str, str]] = field(default_factory=list[tuple[str, str, str]])
     outcomes: dict[str, Outcome] = field(default_factory=dict[str, Outcome])
 
+    def makes_repository(self, ticket: str) -> bool:
+        """Say no: it knows of no repository."""
+        del ticket
+        return False
+
     def mark_sent(self, ticket: str, *, kind: str, digest: str) -> None:
         """Let it go."""
         self.taken.append((ticket, kind, digest))

@@ -10,10 +10,12 @@ from agent.doctor import diagnose
 from agent.tools import Tools
 from agent.wiring import SANDBOX_GITHUB_TOKEN
 from mcp_server.clients.jules_discovery import Drift
-from mcp_server.doctor import judge_clock, judge_drift, judge_token
+from mcp_server.doctor import judge_clock, judge_drift
+from mcp_server.permissions import judge_token
 from mcp_server.sandbox.faults import Exchange, Fault
 from mcp_server.sandbox.portfolio import SCHEDULED_YML
 from mcp_server.sandbox.repository import OWNER
+from mcp_server.sandbox.tokens import Token
 from mcp_server.settings import Settings
 from tests.agent_cases import REPO, Desk, at_desk
 from tests.mutation_cases import repo_of
@@ -27,9 +29,8 @@ NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
         (("repo", "workflow"), ["ok"]),
         (("repo",), ["warning"]),
         ((), ["error", "warning"]),
-        (("repo", "workflow", "delete_repo"), ["error"]),
         (("repo", "workflow", "gist", "admin:org"), ["note"]),
-        (("delete_repo", "gist"), ["error", "error", "warning", "note"]),
+        (("delete_repo", "gist"), ["error", "warning", "note"]),
         (None, ["note"]),
     ],
 )
@@ -91,7 +92,8 @@ def test_a_token_that_can_delete_repositories_starts_nothing():
     """Issue 6 point 10: whoever steals it could; the doctor says so, and no run gets past it."""
 
     async def play(desk: Desk) -> None:
-        desk.world.github.scopes = ("repo", "workflow", "delete_repo")
+        too_much = Token(scopes=("repo", "workflow", "delete_repo"))
+        desk.world.github.tokens[SANDBOX_GITHUB_TOKEN] = too_much
         found = (await desk.ask("doctor"))["findings"]
         assert "delete_repo" in next(one for one in found if one["level"] == "error")["text"]
         told = await desk.call("github_list_repos")

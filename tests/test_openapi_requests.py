@@ -25,6 +25,7 @@ from mcp_server.clients.github_actions import ActionsClient
 from mcp_server.clients.github_care import CareClient
 from mcp_server.clients.github_patches import TreesClient
 from mcp_server.clients.github_pulls import PullsClient
+from mcp_server.clients.github_tokens import TokensClient
 from mcp_server.clients.github_workflows import WorkflowsClient
 from mcp_server.errors import FactoryError
 from mcp_server.guard import policy
@@ -62,7 +63,8 @@ def reads(folder: Path) -> list[httpx2.Request]:
 
     async def go() -> None:
         clock = ManualClock()
-        http = httpx2.AsyncClient(transport=guard(network, OpenDoor(), clock))
+        guarded = guard(network, OpenDoor(), clock)
+        http = httpx2.AsyncClient(transport=guarded)
         cache = Cache(open_engine(f"sqlite:///{folder}/state.db"), owner="x")
         hub = GitHubClient(
             http, base=GITHUB, clock=clock, conditional=ConditionalReads(http, cache)
@@ -71,7 +73,7 @@ def reads(folder: Path) -> list[httpx2.Request]:
         workflows, words = WorkflowsClient(http, base=GITHUB), CareClient(http, base=GITHUB)
         pulls = PullsClient(http, base=GITHUB)
         everything: tuple[Awaitable[object], ...] = (
-            hub.whoami(),
+            TokensClient(http, base=GITHUB, transport=guarded).work(),
             hub.list_repositories(),
             hub.get_repository(REPO),
             hub.get_tree(REPO, "feature/x-1"),

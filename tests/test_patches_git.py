@@ -17,9 +17,9 @@ from mcp_server.patches.parse import parse
 from mcp_server.patches.plan import Plan, blobs_needed, check, plan
 from mcp_server.patches.tree import Entry, tree_sha
 from mcp_server.sandbox.git import File
-from mcp_server.sandbox.github_wire import GITHUB_TOKEN
 from mcp_server.sandbox.mix import CALM
 from mcp_server.sandbox.sites import Sites
+from mcp_server.sandbox.tokens import GITHUB_TOKEN
 from mcp_server.sandbox.world import EPOCH, World
 from tests.guard_cases import ManualClock
 from tests.patch_cases import Files, RealGit, real_git

@@ -19,6 +19,7 @@ from mcp_server.clients.github import GitHubClient
 from mcp_server.clients.github_actions import ActionsClient
 from mcp_server.clients.github_care import CareClient
 from mcp_server.clients.github_patches import TreesClient
+from mcp_server.clients.github_tokens import TokensClient
 from mcp_server.clients.github_workflows import WorkflowsClient, disable_workflow
 from mcp_server.clients.jules import JulesClient
 from mcp_server.clients.pages import PagesClient
@@ -176,7 +177,8 @@ def test_each_read_that_a_client_makes_leaves_by_its_own_rule(tmp_path: Path):
 
     async def go() -> None:
         clock = ManualClock()
-        http = httpx2.AsyncClient(transport=guard(network, tickets, clock))
+        guarded = guard(network, tickets, clock)
+        http = httpx2.AsyncClient(transport=guarded)
         cache = Cache(open_engine(f"sqlite:///{tmp_path}/state.db"), owner="x")
         hub = GitHubClient(
             http, base=GITHUB, clock=clock, conditional=ConditionalReads(http, cache)
@@ -187,7 +189,7 @@ def test_each_read_that_a_client_makes_leaves_by_its_own_rule(tmp_path: Path):
         words = CareClient(http, base=GITHUB)
         ours = JulesClient(http, base=JULES, clock=clock, marker_keys=[MARKER_KEY])
         reads: Sequence[Callable[[], object]] = (
-            hub.whoami,
+            TokensClient(http, base=GITHUB, transport=guarded).work,
             hub.list_repositories,
             lambda: hub.get_repository("owner/tool"),
             lambda: hub.get_tree("owner/tool", "feature/x-1"),

@@ -32,11 +32,11 @@ from agent.wiring import Wired
 from mcp_server import services, store
 from mcp_server.clock import LoopClock
 from mcp_server.guard.redact import RedactedStream, RedactingFilter
-from mcp_server.sandbox.github_wire import GITHUB_TOKEN
 from mcp_server.sandbox.jules_wire import JULES_KEY
 from mcp_server.sandbox.loop import run_virtual
 from mcp_server.sandbox.mix import CALM
 from mcp_server.sandbox.sites import Sites
+from mcp_server.sandbox.tokens import GITHUB_TOKEN
 from mcp_server.sandbox.world import EPOCH, World
 from mcp_server.server import build_server
 from mcp_server.services import Services

@@ -16,7 +16,6 @@ from hypothesis import strategies as st
 from agent.wiring import Wired, WorldFlags, within
 from mcp_server.clock import LoopClock, SystemClock
 from mcp_server.errors import BadArgument, FactoryError, NotFound, SettingsError
-from mcp_server.sandbox.github_wire import GITHUB_TOKEN
 from mcp_server.sandbox.jules_wire import JULES_KEY
 from mcp_server.sandbox.loop import run_virtual
 from mcp_server.sandbox.mix import SMALL
@@ -24,6 +23,7 @@ from mcp_server.sandbox.remote import Link, WorldLost, run_joined
 from mcp_server.sandbox.serve import serve
 from mcp_server.sandbox.served_clock import ServedClock, Turns
 from mcp_server.sandbox.sites import Sites
+from mcp_server.sandbox.tokens import GITHUB_TOKEN
 from mcp_server.sandbox.world import EPOCH, World
 
 PATIENCE_SECONDS = 10

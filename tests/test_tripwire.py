@@ -19,8 +19,8 @@ from mcp.client import Client
 from mcp.client.stdio import StdioServerParameters, stdio_client
 
 from agent.tools import text_of
-from mcp_server.sandbox.github_wire import GITHUB_TOKEN
 from mcp_server.sandbox.jules_wire import JULES_KEY
+from mcp_server.sandbox.tokens import GITHUB_TOKEN
 from tests import tripwire_process
 from tests.test_sigkill import Place, place
 

@@ -20,7 +20,6 @@ from mcp_server.clients.wire import (
     Wire,
     get_json,
     github_write,
-    parse,
     read,
     rows,
     send,
@@ -37,8 +36,6 @@ HEADERS = {
     "accept": "application/vnd.github+json",
     "x-github-api-version": "2022-11-28",
 }
-# The scope without which a token cannot delete a repository (facts/github.md 1.8).
-DELETES = "delete_repo"
 MOST_PAGES = 100
 # The API lists no more than 3,000 files of a pull request; past that nothing is complete.
 MOST_FILES = 3000
@@ -140,14 +137,6 @@ class _Commit(Wire):
 
 
 @dataclass(frozen=True, kw_only=True)
-class TokenOwner:
-    """Whose a token is; `scopes` None: no classic token, GitHub does not tell what it may do."""
-
-    login: str
-    scopes: frozenset[str] | None
-
-
-@dataclass(frozen=True, kw_only=True)
 class Listed:
     """A repository of a listing, with what a survey needs beside it.
 
@@ -184,14 +173,6 @@ class GitHubClient:
         self._base = base.rstrip("/")
         self._clock = clock
         self.checks = ChecksClient(http, base=base)
-
-    async def whoami(self) -> TokenOwner:
-        """Return who the token belongs to, and what it may do."""
-        response = await self._http.get(f"{self._base}/user")
-        login = read(_User, parse(response).data).login
-        said = response.headers.get("x-oauth-scopes")
-        scopes = None if said is None else frozenset(filter(None, re.split(r"[,\s]+", said)))
-        return TokenOwner(login=login, scopes=scopes)
 
     async def list_repositories(self) -> tuple[tuple[Listed, ...], RepositoryListing]:
         """Return every repository the token's owner has, and when each was made.

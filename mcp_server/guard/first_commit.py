@@ -13,6 +13,7 @@ from mcp_server import store
 from mcp_server.errors import Refused
 from mcp_server.guard import bodies, chain, tickets
 from mcp_server.guard.request import Prepared
+from mcp_server.guard.tickets import Ticket
 
 KINDS = frozenset({"create_tree", "create_commit", "move_branch"})
 
@@ -34,6 +35,19 @@ def refuse_existing_work(tx: sa.Connection, prepared: Prepared) -> None:
             f"{prepared.repo} was not made here: its branches change by pull request only",
             limit="direct_push",
         )
+
+
+def makes(tx: sa.Connection, ticket: Ticket) -> bool:
+    """Whether a ticket makes a repository: creates it, or is a step of its first commit.
+
+    As long as that is not on its branch: what comes after is work like any other.
+    """
+    if ticket.kind == "create_repository":
+        return True
+    if ticket.kind not in KINDS or tickets.spent(tx, "move_branch", ticket.repo):
+        return False
+    made = tickets.spent(tx, "create_repository", ticket.repo)
+    return bool(made) or bool(_adopted_heads(tx, ticket.repo or ""))
 
 
 def _refuse_second(tx: sa.Connection, prepared: Prepared) -> None:

@@ -173,6 +173,12 @@ class Ledger:
         with self._transaction() as tx:
             first_commit.adopt(tx, self._clock.now(), repo=repo, key=tag.task_key, head=head)
 
+    def makes_repository(self, ticket: str) -> bool:
+        """Whether a ticket is for a new repository: its creation, or its first commit."""
+        with self._transaction() as tx:
+            found = tickets.select(tx, store.tickets.c.id == ticket)
+            return any(first_commit.makes(tx, one) for one in found)
+
     def mark_sent(self, ticket: str, *, kind: str, digest: str) -> None:
         """Commit `held` → `sent`; refused unless it is held for this, and for a minute at most."""
         now = self._clock.now()

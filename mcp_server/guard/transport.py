@@ -44,6 +44,10 @@ _HEADERS = ("accept", "accept-encoding", "content-type", "if-none-match", "user-
 class Tickets(Protocol):
     """What the transport asks of a ledger."""
 
+    def makes_repository(self, ticket: str) -> bool:
+        """Whether a ticket is for a new repository: its creation, or its first commit."""
+        ...
+
     def mark_sent(self, ticket: str, *, kind: str, digest: str) -> None:
         """Commit `held` → `sent`, once, for exactly this request; else raise `Refused`."""
         ...
@@ -58,11 +62,15 @@ class Tickets(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Origin:
-    """A service's address and the headers that only it is sent; `hosts` serve it too."""
+    """A service's address and the headers that only it is sent; `hosts` serve it too.
+
+    `maker` is sent instead with what makes a repository; empty: that has no key of its own.
+    """
 
     service: Service
     base: str
     headers: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
+    maker: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
     hosts: re.Pattern[str] | None = None
 
 
@@ -119,15 +127,28 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
             body,
             switched_on=self._switched_on,
         )
-        leaving = _leaving(origin, request, body)
         self._refuse_keys(rule, body)
         if rule.effect != "mutation":
-            return await self._read(rule, leaving)
+            return await self._read(rule, _leaving(request, body, origin.headers))
         ticket = request.extensions.get("ticket")
         if not isinstance(ticket, str):
             raise Refused(f"{rule.kind} without a ticket never leaves", limit="ticket")
         digest = policy.digest(origin.service, request.method, path, body)
+        # By the ticket, which fits this request alone: no caller says which key it leaves with.
+        making = origin.maker and self._tickets.makes_repository(ticket)
+        leaving = _leaving(request, body, origin.maker if making else origin.headers)
         return await self._mutate(ticket, digest, origin, rule, leaving)
+
+    async def ask_maker(self) -> httpx2.Response | None:
+        """Ask GitHub whose the key is that makes repositories; None: it has no key of its own."""
+        for _, origin in self._origins:
+            if origin.maker:
+                rule = policy.decide(origin.service, "GET", "/user", (), {}, b"")
+                asked = httpx2.Request("GET", f"{origin.base.rstrip('/')}/user")
+                response = await self._read(rule, _leaving(asked, b"", origin.maker))
+                response.request = asked
+                return response
+        return None
 
     def _refuse_keys(self, rule: Rule, body: bytes) -> None:
         """Refuse a body with a key in it: what built it may have decoded what it was given."""
@@ -280,7 +301,7 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
         self.requests[request.url.host] = self.requests.get(request.url.host, 0) + 1
 
 
-def _leaving(origin: Origin, request: httpx2.Request, body: bytes) -> httpx2.Request:
+def _leaving(request: httpx2.Request, body: bytes, keys: Mapping[str, str]) -> httpx2.Request:
     """Build what leaves from what was judged, its key in it, and keep the key off the caller's.
 
     A `Host` header, or the extensions `target` and `sni_hostname` (httpcore2 2.16, `_models.py`),
@@ -288,7 +309,7 @@ def _leaving(origin: Origin, request: httpx2.Request, body: bytes) -> httpx2.Req
     """
     said = {name: request.headers[name] for name in _HEADERS if name in request.headers}
     return httpx2.Request(
-        request.method, request.url, headers={**said, **origin.headers}, content=body or None
+        request.method, request.url, headers={**said, **keys}, content=body or None
     )
 
 

@@ -14,6 +14,7 @@ from mcp_server.sandbox.git import changes
 from mcp_server.sandbox.mix import Size
 from mcp_server.sandbox.oracle import Oracle
 from mcp_server.sandbox.repository import AUTHOR, OWNER, Pull, Repo
+from mcp_server.sandbox.tokens import GITHUB_TOKEN, Token
 
 
 class GitHub:
@@ -22,8 +23,7 @@ class GitHub:
     def __init__(self, *, seed: int, agenda: Agenda, oracle: Oracle, size: Size) -> None:
         """Begin with no repository; `on_red` is told of pull requests whose checks failed."""
         self.repos: dict[str, Repo] = {}
-        # What the client's token may do, as GitHub tells it; None: a token of which it does not.
-        self.scopes: tuple[str, ...] | None = ("repo", "workflow")
+        self.tokens: dict[str, Token] = {GITHUB_TOKEN: Token()}
         self.on_red: Callable[[Repo, Pull], None] = lambda _repo, _pull: None
         # Which session has left a diff, for a pull request that a client opens with it.
         self.author_of: Callable[[Repo, str], str | None] = lambda _repo, _diff: None

@@ -7,7 +7,6 @@ import hashlib
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from datetime import datetime
 
 from mcp_server.sandbox.actions_wire import ActionsWire
 from mcp_server.sandbox.git_wire import GitWire
@@ -39,8 +38,8 @@ from mcp_server.sandbox.http import (
 from mcp_server.sandbox.pulls_wire import PullsWire
 from mcp_server.sandbox.rate import RateLimit
 from mcp_server.sandbox.repository import AUTHOR, OWNER, OWNER_ID, Issue, Repo
+from mcp_server.sandbox.tokens import Token
 
-GITHUB_TOKEN = "sandbox-github-token"  # noqa: S105 -- the made-up token of a made-up world
 GRAPHQL = "/graphql"
 _BY_ID = re.compile(r"/repositories/(\d+)(?=/|$)")
 
@@ -56,7 +55,6 @@ class GitHubWire:
         self._actions = ActionsWire(github)
         repo = "/repos/{}/{}"
         account: tuple[tuple[str, str, Handler], ...] = (
-            ("GET", "/user", lambda _call: Reply(200, user_json(OWNER, OWNER_ID))),
             ("GET", "/user/repos", self._list_repos),
             ("POST", "/user/repos", self._create_repo),
             ("GET", "/rate_limit", self._rate_limit),
@@ -81,11 +79,7 @@ class GitHubWire:
 
     def answer(self, call: Call) -> Reply:
         """Answer one call; raise `Problem` for a refusal."""
-        authorization = call.headers.get("authorization")
-        if authorization is None:
-            raise refuse(401, "Requires authentication")
-        if authorization.partition(" ")[2] != GITHUB_TOKEN:
-            raise refuse(401, "Bad credentials")
+        token = self._token(call)
         now = self._github.now
         limit = self._points if call.path == GRAPHQL else self._limit
         if limit.is_used_up(now):
@@ -95,16 +89,28 @@ class GitHubWire:
             status, body = (403, {"message": told}) if limit is self._limit else (200, in_graphql)
             raise Problem(status, body, limit.headers(now))
         try:
-            reply = self._find(call)
+            token.check(call)
+            reply = self._find(call, token)
         except Problem as problem:
             reply = problem.reply
-        return self._finish(call, reply, now, limit)
+        return self._finish(call, reply, token, limit)
 
     def answer_log(self, call: Call) -> Reply:
         """Answer one call to the host of the logs; raise `Problem` for a refusal."""
         return self._actions.log(call)
 
-    def _find(self, call: Call) -> Reply:
+    def _token(self, call: Call) -> Token:
+        authorization = call.headers.get("authorization")
+        if authorization is None:
+            raise refuse(401, "Requires authentication")
+        token = self._github.tokens.get(authorization.partition(" ")[2])
+        if token is None:
+            raise refuse(401, "Bad credentials")
+        return token
+
+    def _find(self, call: Call, token: Token) -> Reply:
+        if (call.method, call.path) == ("GET", "/user"):
+            return Reply(200, user_json(token.login, OWNER_ID))
         found = self._router.find(self._by_name(call))
         if found is None:
             raise not_found()
@@ -119,10 +125,10 @@ class GitHubWire:
                 return replace(call, path=f"/repos/{repo.full_name}{call.path[match.end() :]}")
         return call
 
-    def _finish(self, call: Call, reply: Reply, now: datetime, limit: RateLimit) -> Reply:
+    def _finish(self, call: Call, reply: Reply, token: Token, limit: RateLimit) -> Reply:
         """Add what every answer carries; a GET that knows the answer's tag already gets 304."""
-        scopes = self._github.scopes
-        told = {} if scopes is None else {"X-OAuth-Scopes": ", ".join(scopes)}
+        now = self._github.now
+        told = {} if token.scopes is None else {"X-OAuth-Scopes": ", ".join(token.scopes)}
         headers = {
             **told,
             "X-Accepted-OAuth-Scopes": "repo",

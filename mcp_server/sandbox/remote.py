@@ -23,10 +23,10 @@ from mcp_server import services, store
 from mcp_server.clock import LoopClock
 from mcp_server.errors import SettingsError
 from mcp_server.guard.tripwire import passing
-from mcp_server.sandbox.github_wire import GITHUB_TOKEN
 from mcp_server.sandbox.jules_wire import JULES_KEY
 from mcp_server.sandbox.loop import NothingScheduled
 from mcp_server.sandbox.serve import LOOPBACK
+from mcp_server.sandbox.tokens import GITHUB_TOKEN
 from mcp_server.sandbox.world import GITHUB_HOST, JULES_HOST
 from mcp_server.services import Network, Services
 from mcp_server.settings import Settings

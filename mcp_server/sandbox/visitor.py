@@ -8,11 +8,11 @@ from typing import Any, TypeVar
 import httpx2
 
 from mcp_server.clock import Clock, LoopClock
-from mcp_server.sandbox.github_wire import GITHUB_TOKEN
 from mcp_server.sandbox.jules_wire import JULES_KEY
 from mcp_server.sandbox.life import Life
 from mcp_server.sandbox.loop import run_virtual
 from mcp_server.sandbox.mix import SMALL, Size
+from mcp_server.sandbox.tokens import GITHUB_TOKEN
 from mcp_server.sandbox.world import EPOCH, GITHUB_HOST, JULES_HOST, World
 
 T = TypeVar("T")
