@@ -53,6 +53,7 @@ class Outcome:
     archived: tuple[str, ...] = ()
     errors: tuple[str, ...] = ()
     waiting: tuple[str, ...] = ()
+    red_bases: tuple[str, ...] = ()
 
 
 class _Overruled(Exception):

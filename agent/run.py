@@ -7,9 +7,11 @@ from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
 from agent.answers import with_answers
+from agent.base_watch import watch_bases
 from agent.ci_first import offer_ci, waiting
 from agent.discover import discover
 from agent.execute import Execution, Limits, Outcome
+from agent.exit_codes import CUT_OFF, exit_code
 from agent.interruption import Interrupted, was_interrupted
 from agent.lifecycle import Policy, Progress
 from agent.planner.plan import Plan, PlanningSettings, build_plan
@@ -30,8 +32,6 @@ PATIENCE = tuple(timedelta(minutes=minutes) for minutes in (1, 2, 5, 10))
 USEFUL_TIME = timedelta(minutes=75)
 
 T = TypeVar("T")
-
-DONE, FAILURES, USED_UP, NOTHING_TO_DO, CUT_OFF = 0, 3, 4, 5, 6
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,6 +113,7 @@ async def run_day(context: Context, options: Options) -> Result:
         errors=outcome.errors,
         alarms=[*alarms, *doubts],
         waiting=outcome.waiting,
+        red_bases=outcome.red_bases,
     )
     report = with_answers(build_report(day.plan, day.discovery, ending), context.state)
     if not options.dry_run:
@@ -161,23 +162,6 @@ async def patiently(context: Context, work: Callable[[], Awaitable[T]]) -> T:
     return await work()
 
 
-def exit_code(tasks: Sequence[Progress], *, unstarted: int, free: int, startable: int) -> int:
-    """Return the exit code for these endings (INTERFACE.md); the gravest counts.
-
-    `free` units at the end tell work that had no time from work that had no allowance; with
-    none `startable` in time, nothing was planned for them.
-    """
-    if not tasks:
-        return CUT_OFF if free > 0 and not startable else NOTHING_TO_DO
-    if any(not one.ended for one in tasks) or (unstarted and free > 0):
-        return CUT_OFF
-    if unstarted:
-        return USED_UP
-    if any(one.status in ("failed", "parked") for one in tasks):
-        return FAILURES
-    return DONE
-
-
 async def _begin(context: Context, options: Options, date: str, limits: Limits) -> Day:
     """Survey, discover and plan, or take the plan that was given; a dry run keeps neither."""
     if options.plan is not None:
@@ -218,7 +202,8 @@ async def _execute(
     try:
         offers = await offer_ci(context.tools, plan.without_ci, context.say)
         outcome = replace(await execution.run(taken_up), waiting=waiting(offers))
-        return await _tidied(context, outcome), False
+        outcome = await _tidied(context, outcome)
+        return await _with_bases(context, outcome, limits.deadline), False
     except asyncio.CancelledError:
         if working is None or not was_interrupted():
             raise
@@ -233,6 +218,15 @@ async def _tidied(context: Context, outcome: Outcome) -> Outcome:
         return outcome
     also = await patiently(context, lambda: tidy(context.tools, context.state, others=True))
     return replace(outcome, archived=(*outcome.archived, *also.archived))
+
+
+async def _with_bases(context: Context, outcome: Outcome, deadline: datetime) -> Outcome:
+    """Look whether the bases held; that they could not be read is said, and ends nothing."""
+    try:
+        red = await watch_bases(context.tools, context.clock, outcome.tasks, deadline)
+    except ToolFailed as error:
+        return replace(outcome, errors=(*outcome.errors, f"bases after the merges: {error}"))
+    return replace(outcome, red_bases=red)
 
 
 def _so_far(state: State, taken_up: Sequence[Progress]) -> Outcome:

@@ -219,7 +219,9 @@ class Survey:
         if kept is None or kept[0] != known:
             kept = self._scores[_name(listed)] = (
                 known,
-                score(facts_of(listed, row, now, never_touch=left)),
+                score(facts_of(listed, row, now, never_touch=left)).model_copy(
+                    update={"checks": row.checks if row else None}
+                ),
             )
         return kept[1]
 

@@ -26,7 +26,7 @@ from mcp_server.sandbox.mix import CALM, Size
 from mcp_server.sandbox.portfolio import KINDS, SUBJECTS
 from mcp_server.sandbox.repository import OWNER
 from mcp_server.sandbox.visitor import scripted
-from mcp_server.sandbox.world import EPOCH
+from mcp_server.sandbox.world import EPOCH, World
 from tests.agent_cases import NOW, OTHER_REPO, Tap, task
 from tests.days import Nights, run_once
 from tests.guard_cases import ManualClock, open_ledger
@@ -129,6 +129,7 @@ def carry_out(
     runs: tuple[Options, ...] = (Options(),),
     empty_disks: bool = False,
     script: Callable[[str, Life], Life] = AS_DRAWN,
+    prepare: Callable[[World], None] | None = None,
 ) -> Day:
     """Carry out a plan of `tasks`, in as many runs as there are options; some have their own plan.
 
@@ -141,6 +142,8 @@ def carry_out(
         nights = Nights(world=make_world(WorldFlags(sandbox=True), clock, size))
         nights.world.fault = tap = Tap(fault)
         nights.world.jules.script = script
+        if prepare is not None:
+            prepare(nights.world)
         for nth, options in enumerate(runs):
             disk = folder / f"{nth if empty_disks else 0}.db"
             wanted = replace(options, plan=options.plan or plan)
@@ -499,3 +502,42 @@ def test_a_day_that_was_done_is_done_when_it_is_run_again(tmp_path: Path) -> Non
     assert second.report.tasks == first.report.tasks
     assert day.sent("/sessions") == 1
     assert day.sent(":archive") == 1
+
+
+def breaks_main(world: World) -> None:
+    """Let whatever is merged into the repository fail there, however green it was before."""
+    repo = world.github.repo(CARE.repo)
+    assert repo is not None
+    repo.broken["main"] = True
+
+
+def test_a_base_that_is_red_after_a_merge_is_told_with_that_merge(tmp_path: Path) -> None:
+    """Checks of a pull request do not prove what its merge makes of the base."""
+    day = carry_out(tmp_path, CARE, *elsewhere(2)[1:], prepare=breaks_main)
+    assert set(day.ends.values()) == {"merged"}
+    told = f"{CARE.repo}: main fails: ci, since {day.tasks['kcare'].pull_request} was merged"
+    assert day.result.report.needs_you == (told,)
+
+
+def test_of_several_merges_the_one_that_broke_the_base_is_named(tmp_path: Path) -> None:
+    """The first whose own commit is red."""
+    worlds: list[World] = []
+
+    def script(title: str, life: Life) -> Life:
+        if title.endswith(SECOND.title):
+            breaks_main(worlds[0])
+        return scripted()(title, life)
+
+    day = carry_out(tmp_path, CARE, SECOND, script=script, prepare=worlds.append)
+    assert set(day.ends.values()) == {"merged"}
+    urls = [one.pull_request for one in sorted(day.tasks.values(), key=lambda one: one.sessions)]
+    (told,) = day.result.report.needs_you
+    assert any(told.endswith(f"since {url} was merged") for url in urls)
+    assert "one of" not in told
+
+
+def test_a_base_that_holds_is_not_told(tmp_path: Path) -> None:
+    """Nor does the look at it keep the run any longer than its checks take."""
+    day = carry_out(tmp_path, CARE, script=scripted())
+    assert day.result.report.needs_you == ()
+    assert not any("bases" in line for line in day.result.report.errors)

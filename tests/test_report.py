@@ -8,11 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from inline_snapshot import snapshot
 
+from agent.exit_codes import exit_code
 from agent.lifecycle import Progress, Status
 from agent.planner.plan import JudgedIdea, Plan, Split
 from agent.report.markdown import inert, render
 from agent.report.model import Ending, Report, build_report
-from agent.run import exit_code
 from mcp_server.models import Discovery, Idea, IdeaKind, Provenance, SourceStatus
 from tests.agent_cases import NOW, PULL_URL, budget, progress, task
 
@@ -99,6 +99,7 @@ def report(tasks: tuple[Progress, ...] = TASKS, plan: Plan = PLAN, **changes: ob
         "errors": ("look: no answer",),
         "alarms": ("marker that is not ours",),
         "waiting": (),
+        "red_bases": (),
     }
     return build_report(plan, DISCOVERY, Ending(**{**values, **changes}))  # pyright: ignore[reportArgumentType] -- fields of Ending
 
@@ -230,10 +231,11 @@ def test_tasks_are_told_with_their_ends() -> None:
 
 def test_what_a_person_must_see_is_listed() -> None:
     """Alarms, parked tasks, and every new repository, finished or not."""
-    told = report()
+    told = report(red_bases=("me/old-app: main fails, since #4 was merged",))
     assert told.needs_you == snapshot(
         (
             "marker that is not ours",
+            "me/old-app: main fails, since #4 was merged",
             "me/lib: why lib",
             "me/late-app: why late-app",
             "1 start is in doubt and keeps its unit until a listing settles it",

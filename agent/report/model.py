@@ -135,6 +135,7 @@ class Ending:
     errors: Sequence[str]
     alarms: Sequence[str]
     waiting: Sequence[str]
+    red_bases: Sequence[str]
 
 
 def build_report(plan: Plan, discovery: Discovery, ending: Ending) -> Report:
@@ -170,6 +171,7 @@ def build_report(plan: Plan, discovery: Discovery, ending: Ending) -> Report:
         ),
         needs_you=(
             *ending.alarms,
+            *ending.red_bases,
             *(f"{one.task.repo}: {one.reason}" for one in ending.tasks if _needs_a_person(one)),
             *(f"{one.task.repo}: {_UNREACHED}" for one in ending.tasks if one.repoless),
             *ending.waiting,

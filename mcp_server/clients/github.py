@@ -92,6 +92,7 @@ class _Pull(Wire):
     state: str
     merged: bool = False
     merged_at: str | None = None
+    merge_commit_sha: str | None = None
     draft: bool = False
     base: _Ref
     head: _Ref
@@ -319,6 +320,7 @@ def _repository(wire: _Repository) -> Repository:
 def pull_request(repo: str, raw: object) -> PullRequest:
     """Read a pull request from a list or by itself."""
     wire = read(_Pull, raw)
+    merged = wire.merged or wire.merged_at is not None
     return PullRequest(
         repo=repo,
         number=wire.number,
@@ -326,7 +328,7 @@ def pull_request(repo: str, raw: object) -> PullRequest:
         title=wire.title,
         author=wire.user.login if wire.user else "",
         state=wire.state,
-        merged=wire.merged or wire.merged_at is not None,
+        merged=merged,
         draft=wire.draft,
         base_ref=wire.base.ref,
         base_repo=wire.base.repo.full_name if wire.base.repo else repo,
@@ -335,6 +337,8 @@ def pull_request(repo: str, raw: object) -> PullRequest:
         head_sha=wire.head.sha,
         mergeable=wire.mergeable,
         mergeable_state=wire.mergeable_state,
+        # Before, it is the commit of a merge that GitHub tries for itself.
+        merge_sha=wire.merge_commit_sha if merged else None,
         tag=found[0] if (found := _TAG.match(wire.body or "")) else "",
         created_at=wire.created_at,
         updated_at=wire.updated_at,

@@ -59,6 +59,7 @@ class PullRequest(Value):
     head_sha: str
     mergeable: bool | None = None
     mergeable_state: str = "unknown"
+    merge_sha: str | None = Field(default=None, description="the merge's commit; None: not merged")
     tag: str = Field(
         default="", description="marker that its description begins with; proves nothing by itself"
     )
@@ -97,6 +98,11 @@ class Health(Value):
         default=None, description="name of a prompt in prompts/jules; None: nothing worth a session"
     )
     left_out: str | None = Field(default=None, description="why no session is spent here")
+    checks: str | None = Field(
+        default=None,
+        description="of the default branch's head: success, failure, error, pending, none; None: "
+        "not read",
+    )
     audit: Audit | None = Field(
         default=None,
         description="against the standard; only where the factory made the repository, or `audit` "
@@ -122,6 +128,9 @@ class PullView(Page):
 
     pull: PullRequest
     decision: GateDecision
+    after_merge: str | None = Field(
+        default=None, description="of a merged one: the checks of the merge's own commit"
+    )
     audit: Audit | None = Field(default=None, description="of the tree it proposes, when asked")
 
 

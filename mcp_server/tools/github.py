@@ -10,7 +10,7 @@ from mcp_server import creation, evidence, merging
 from mcp_server.audited import audit_of_pull, audits_of
 from mcp_server.clients import github as api
 from mcp_server.errors import BadArgument, Refused
-from mcp_server.guard.gate import GateEvidence, gate
+from mcp_server.guard.gate import GateEvidence, gate, judge_checks
 from mcp_server.guard.request import Prepared
 from mcp_server.models import (
     Audit,
@@ -19,6 +19,7 @@ from mcp_server.models import (
     Health,
     HealthReport,
     Merged,
+    PullRequest,
     PullView,
     Repositories,
     Updated,
@@ -98,8 +99,19 @@ class GitHubTools:
         reasons = "; ".join(decision.reasons)
         text = f"{repo}#{number} {pull_evidence.pull.state}: {decision.verdict}: {reasons}"
         found = await audit_of_pull(self._services, pull_evidence.pull) if audit else None
-        view = PullView(pull=pull_evidence.pull, decision=decision, audit=found)
+        view = PullView(
+            pull=pull_evidence.pull,
+            decision=decision,
+            after_merge=await self._after_merge(pull_evidence.pull),
+            audit=found,
+        )
         return answer(text + _audit_lines(found), view)
+
+    async def _after_merge(self, pull: PullRequest) -> str | None:
+        if pull.merge_sha is None:
+            return None
+        checks = await self._services.github.list_checks(pull.repo, pull.merge_sha)
+        return judge_checks(checks, frozenset())
 
     async def github_merge_pull(
         self, repo: Repo, number: Number, head_sha: HeadSha
