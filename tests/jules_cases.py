@@ -69,7 +69,7 @@ def activity(number: int, /, *, at: datetime | None = None, **more: object) -> d
 class FakeJules(httpx2.AsyncBaseTransport):
     """Answers reads from lists that a test may change between two requests; counts what is asked.
 
-    `before` is called ahead of each request, `status` by path stands for an error instead.
+    `before` is called ahead of each request; what it returns stands for the answer.
     """
 
     sessions: list[dict[str, object]] = field(default_factory=list[dict[str, object]])
@@ -79,6 +79,7 @@ class FakeJules(httpx2.AsyncBaseTransport):
     )
     page: int = 100
     clock: LoopClock | None = None
+    slow_seconds: float = 0.0
     before: Callable[[httpx2.Request], httpx2.Response | None] = lambda _: None
     asked: list[str] = field(default_factory=list[str])
     sent: list[str] = field(default_factory=list[str])
@@ -87,6 +88,8 @@ class FakeJules(httpx2.AsyncBaseTransport):
         """Answer one request, dated by the clock."""
         path = request.url.path.removeprefix("/v1alpha")
         (self.asked if request.method == "GET" else self.sent).append(path)
+        if self.clock and self.slow_seconds:
+            await self.clock.sleep_until(self.clock.now() + timedelta(seconds=self.slow_seconds))
         date = self.clock.now() if self.clock else NOW
         headers = {"date": format_datetime(date, usegmt=True)}
         special = self.before(request)

@@ -26,7 +26,14 @@ from mcp_server.clients.jules_wire import (
 from mcp_server.clients.jules_wire import activity as read_activity
 from mcp_server.clients.jules_wire import session as read_session
 from mcp_server.clients.jules_wire import source as read_source
-from mcp_server.errors import BadArgument, FactoryError, NotFound, SettingsError, Unreadable
+from mcp_server.errors import (
+    BadArgument,
+    FactoryError,
+    NotFound,
+    SettingsError,
+    Unavailable,
+    Unreadable,
+)
 from mcp_server.models import Activity
 from mcp_server.sandbox.loop import run_virtual
 from tests.jules_cases import NOW, FakeJules, activity, client_of, refusal, session, when
@@ -321,6 +328,16 @@ def test_a_key_that_another_answer_calls_invalid_is_the_operator_s_too():
     request = httpx2.Request("POST", "https://jules.googleapis.com/v1alpha/sessions")
     error = error_of(httpx2.Response(400, json=body, request=request))
     assert isinstance(error, SettingsError)
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"[]", b"<html>", b'{"error": {"code": "403"}}', b'{"error": {"code": 404}}']
+)
+def test_a_403_that_jules_has_not_said_is_a_proxy_s_and_may_pass(body: bytes):
+    """A page on the way says nothing about this key; only a `google.rpc.Status` is final."""
+    fake = FakeJules(before=lambda _: httpx2.Response(403, content=body))
+    with pytest.raises(Unavailable, match="proxy"):
+        run_virtual(client_of(fake).get_session("1"))
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 
 from agent.look import Watch
 from agent.tools import Tools
-from tests.agent_cases import PULL_URL
+from tests.agent_cases import PULL_URL, Answer
 from tests.jules_cases import (
     ID,
     NOW,
@@ -92,21 +92,34 @@ def test_waiting_notices_silence_and_gives_up_in_time():
         return short, at_once, await chat.ask("jules_wait", session_id=ID, timeout_seconds=3600)
 
     short, at_once, long = at_fake(account, play)
-    assert (short["timed_out"], short["waited_seconds"]) == (True, 10)
+    assert (short["timed_out"], short["waited_seconds"]) == (True, 8)
     assert (at_once["timed_out"], at_once["waited_seconds"]) == (False, 0)
     assert (long["health"], long["timed_out"]) == ("silent", False)
     assert 890 <= long["waited_seconds"] + short["waited_seconds"] <= 930
 
 
-def test_waiting_outlasts_a_service_that_says_later():
-    """429 waits (facts 5.3); what was seen before stands until it answers again."""
+PASSING: dict[str, httpx2.Response] = {
+    "too many requests": httpx2.Response(429, json=refusal(429, "RESOURCE_EXHAUSTED")),
+    "a page instead of an answer": httpx2.Response(200, content=b"<html>sign in</html>"),
+    "a proxy's refusal": httpx2.Response(403, content=b"<html>forbidden</html>"),
+    "an answer that is none": httpx2.Response(200, json={"name": 3}),
+}
+
+
+@pytest.mark.parametrize("seconds", [-1, 3])
+@pytest.mark.parametrize("answer", PASSING.values(), ids=PASSING)
+def test_waiting_outlasts_what_passes(answer: httpx2.Response, seconds: float):
+    """429 waits (facts 5.3), and a page on the way says nothing; from the first look on or later.
+
+    What was seen before stands until there is an answer again.
+    """
     account = one("IN_PROGRESS", activity(1, at=NOW))
 
     def busy(request: httpx2.Request) -> httpx2.Response | None:
         del request
         minute = (account.clock.now() - NOW) if account.clock else timedelta()
-        if timedelta(seconds=3) < minute < timedelta(minutes=2):
-            return httpx2.Response(429, json=refusal(429, "RESOURCE_EXHAUSTED"))
+        if timedelta(seconds=seconds) < minute < timedelta(minutes=2):
+            return answer
         if minute >= timedelta(minutes=2):
             account.sessions[0]["state"] = "COMPLETED"
         return None
@@ -117,7 +130,59 @@ def test_waiting_outlasts_a_service_that_says_later():
         return await chat.ask("jules_wait", session_id=ID, timeout_seconds=300)
 
     told = at_fake(account, play)
-    assert (told["health"], told["timed_out"]) == ("done", False)
+    assert (told["health"], told["timed_out"], told["last_failure"]) == ("done", False, "")
+
+
+def test_waiting_in_vain_says_why_nothing_newer_is_known():
+    """What was seen is told as old; where nothing was, it is no word about the session."""
+    account = one("IN_PROGRESS", activity(1, at=NOW))
+    page = httpx2.Response(403, content=b"<html>forbidden</html>")
+
+    async def play(chat: Chat) -> tuple[Answer, Answer]:
+        account.before = lambda _: page if chat.clock.now() > NOW else None
+        seen = await chat.call("jules_wait", session_id=ID, timeout_seconds=20)
+        return seen, await chat.call("jules_wait", session_id=ID, timeout_seconds=20)
+
+    seen, nothing = at_fake(account, play)
+    assert (seen.content["health"], seen.content["timed_out"]) == ("working", True)
+    assert "403" in seen.content["last_failure"]
+    assert "the last look failed" in seen.text
+    assert nothing.refusal == ("unavailable", None)
+    assert "403" in nothing.text
+
+
+def test_a_refusal_of_jules_own_ends_the_waiting_at_once():
+    """A key without access gets none by waiting."""
+    account = one("IN_PROGRESS", activity(1, at=NOW))
+    account.before = lambda _: httpx2.Response(403, json=refusal(403, "PERMISSION_DENIED"))
+
+    async def play(chat: Chat) -> tuple[Answer, float]:
+        told = await chat.call("jules_wait", session_id=ID)
+        return told, (chat.clock.now() - NOW).total_seconds()
+
+    told, seconds = at_fake(account, play)
+    assert (told.refusal, seconds) == (("refused", "permission"), 0)
+
+
+@pytest.mark.parametrize("timeout", [1, 7, 50])
+@pytest.mark.parametrize("slow", [0.3, 4, 40])
+def test_waiting_never_takes_longer_than_it_was_given(slow: float, timeout: int):
+    """A host that gives a call a minute ends one that takes two, whatever it found."""
+    account = one("IN_PROGRESS", activity(1, at=NOW))
+    account.slow_seconds = slow
+
+    async def play(chat: Chat) -> tuple[Answer, float]:
+        started = chat.clock.now()
+        told = await chat.call("jules_wait", session_id=ID, timeout_seconds=timeout)
+        return told, (chat.clock.now() - started).total_seconds()
+
+    told, seconds = at_fake(account, play)
+    assert seconds <= timeout
+    if told.is_error:
+        assert told.refusal == ("unavailable", None)
+    else:
+        assert told.content["timed_out"]
+        assert told.content["waited_seconds"] <= timeout
 
 
 def test_a_hundred_sessions_are_watched_by_lists_not_by_polls():

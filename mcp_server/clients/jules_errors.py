@@ -27,8 +27,12 @@ _FIELD = re.compile(r"[A-Za-z0-9_.\[\]]{1,100}")
 
 @dataclass(frozen=True, kw_only=True)
 class _Said:
-    """The machine-readable part of a `google.rpc.Status`; words that are none are empty."""
+    """The machine-readable part of a `google.rpc.Status`; words that are none are empty.
 
+    `code` is None where it is no such status: it is not Jules that has spoken.
+    """
+
+    code: int | None = None
     status: str = ""
     reasons: tuple[str, ...] = ()
     fields: tuple[str, ...] = ()
@@ -45,8 +49,14 @@ def error_of(response: httpx2.Response) -> FactoryError:
             f"{where}: check the key JULES_API_KEY: missing, mistyped, or revoked (a key seen in "
             "public is); jules.google.com/settings makes a new one, three at most"
         )
-    if code == 403:
+    if code == 403 and said.code == code:
         return Refused(f"{where}: this key's account has no access to it", limit="permission")
+    if code == 403:
+        return Unavailable(
+            f"{where}: in no words of Jules' own: something on the way to it refused; try again "
+            "later, or look at the proxy",
+            status=code,
+        )
     if code == 404:
         return NotFound(f"{where}: {_missing(response)}")
     if code == 429:
@@ -102,7 +112,9 @@ def _said(response: httpx2.Response) -> _Said:
         if _listed(listed := detail.get("fieldViolations"))
         for one in cast("list[object]", listed)
     ]
+    code = error.get("code")
     return _Said(
+        code=code if isinstance(code, int) else None,
         status=_like(_WORD, error.get("status")),
         reasons=tuple(word for one in found if (word := _like(_WORD, one.get("reason")))),
         fields=tuple(name for one in violations if (name := _like(_FIELD, one.get("field")))),

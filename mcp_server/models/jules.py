@@ -167,6 +167,9 @@ class Waited(SessionDetail):
 
     timed_out: bool
     waited_seconds: float
+    last_failure: str = Field(
+        default="", description="why the last look failed; the rest is what was seen before"
+    )
 
 
 class Activities(Page):

@@ -9,7 +9,7 @@ from mcp_types import CallToolResult
 from pydantic import Field
 
 from mcp_server.clients import jules_names
-from mcp_server.errors import Unavailable
+from mcp_server.errors import Unavailable, Unreadable
 from mcp_server.histories import MOST_TEXT, Histories
 from mcp_server.insight.watching import watch
 from mcp_server.models import SessionDetail, SessionHealth, Waited
@@ -23,6 +23,10 @@ GROWTH = 1.5
 # Many hosts give a call a minute; what takes longer is asked again.
 WAIT_SECONDS = 50
 LONGEST_WAIT_SECONDS = 3_600
+# Below it clocks do not move.
+SHORTEST_PAUSE_SECONDS = 0.01
+LAST_LOOK_SECONDS = 2.0
+LONGEST_FAILURE = 500
 _STEPS_SHOWN = 12
 
 
@@ -59,36 +63,51 @@ class JulesWatching:
     ) -> Annotated[CallToolResult, Waited]:
         """Wait until a session needs somebody: asks, is silent or stuck, paused, archived, or ends.
 
-        Looks after 5 s, then less often, up to every 30 s; progress is notified. On timed_out
-        nothing is wrong: call it again. Next: what next_step says.
+        Looks after 5 s, then less often, up to every 30 s; progress is notified; a service that
+        fails for a while is waited for. On timed_out nothing is wrong: call it again. It never
+        takes longer than `timeout_seconds`. Next: what next_step says.
         """
         name, clock = jules_names.session_id(session_id), self._services.clock
         started, pause = clock.elapsed(), FIRST_PAUSE_SECONDS
-        found = await self._look(name)
+        # The last look needs time too: it is made while there is some left.
+        last_look = min(LAST_LOOK_SECONDS, timeout_seconds / 5)
+        found: SessionDetail | None = None
         while True:
+            left = timeout_seconds - (clock.elapsed() - started)
+            found, failure = await self._look_within(name, left, found)
             waited = clock.elapsed() - started
-            if _is_over(found, until or ()) or waited >= timeout_seconds:
+            over = found is not None and not failure and _is_over(found, until or ())
+            rest = min(pause, timeout_seconds - last_look - waited)
+            if over or rest < SHORTEST_PAUSE_SECONDS:
                 break
-            message = self._services.redactor.text(f"{found.health}: {found.evidence}")[:300]
-            await ctx.report_progress(waited, timeout_seconds, message)
-            rest = min(pause, timeout_seconds - waited)
+            said = self._services.redactor.text(failure or _head(found))[:300]
+            await ctx.report_progress(waited, timeout_seconds, said)
             await clock.sleep_until(clock.now() + timedelta(seconds=rest))
             pause = min(pause * GROWTH, LONGEST_PAUSE_SECONDS)
-            found = await self._look_again(name, found)
+        if found is None:
+            raise Unavailable(f"session {name} could not be read for {waited:.0f} s: {failure}")
         value = Waited(
             **dict(found),
-            timed_out=not _is_over(found, until or ()),
+            timed_out=not over,
             waited_seconds=round(waited, 1),
+            last_failure=failure[:LONGEST_FAILURE],
         )
-        head = f"still, after {waited:.0f} s: " if value.timed_out else ""
-        return answer(f"{head}{_text(found)}", value)
+        return answer(_waited_text(value), value)
 
-    async def _look_again(self, session_id: str, before: SessionDetail) -> SessionDetail:
-        """Look; a service that fails for a moment leaves what was seen before."""
+    async def _look_within(
+        self, session_id: str, seconds: float, before: SessionDetail | None
+    ) -> tuple[SessionDetail | None, str]:
+        """Look, for so long at most; what fails for a moment leaves what was seen `before`.
+
+        Returns what is known, and why it is not newer: empty where it is.
+        """
         try:
-            return await self._look(session_id)
-        except Unavailable:
-            return before
+            async with self._services.clock.timeout(seconds):
+                return await self._look(session_id), ""
+        except TimeoutError:
+            return before, "no answer in time"
+        except (Unavailable, Unreadable) as error:
+            return before, str(error)
 
     async def _look(self, session_id: str) -> SessionDetail:
         session = await self._services.account.session(session_id)
@@ -115,10 +134,20 @@ def _is_over(found: SessionDetail, until: Collection[SessionHealth]) -> bool:
     return found.needs_somebody or found.health in until
 
 
+def _head(found: SessionDetail | None) -> str:
+    return f"{found.health}: {found.evidence}" if found else ""
+
+
+def _waited_text(value: Waited) -> str:
+    still = f"still, after {value.waited_seconds:.0f} s: " if value.timed_out else ""
+    failed = f"the last look failed: {value.last_failure}\n" if value.last_failure else ""
+    return f"{failed}{still}{_text(value)}"
+
+
 def _text(found: SessionDetail) -> str:
     session = found.session
     place = session.repo or "no repository"
-    lines = [f"{found.health}: {found.evidence}", f"{session.title} ({session.state}) on {place}"]
+    lines = [_head(found), f"{session.title} ({session.state}) on {place}"]
     if session.pull is not None:
         lines.append(f"PR {session.pull.url}")
     if found.plan_steps:
