@@ -52,6 +52,11 @@ def fields(document: Document, schema: str) -> Document:
     return document["schemas"][schema]["properties"]
 
 
+def without_parameter(name: str) -> Change:
+    """Return the loss of a parameter of sessions.list."""
+    return lambda document: methods(document, "sessions")["list"]["parameters"].pop(name)
+
+
 CANCEL = {"httpMethod": "POST", "flatPath": "v1alpha/sessions/{sessionsId}:cancel"}
 LIST = {"httpMethod": "GET", "path": "v1alpha/{+parent}/plans"}
 DIFFERENCES: list[tuple[Change, str, bool]] = [
@@ -73,6 +78,49 @@ DIFFERENCES: list[tuple[Change, str, bool]] = [
     (
         lambda d: methods(d, "sources")["get"].update(flatPath="v1alpha/repos/{reposId}"),
         "operation changed: sources.get (GET repos/{})",
+        True,
+    ),
+    (
+        lambda d: methods(d, "sources")["get"].update(path="v1alpha/repos/{reposId}"),
+        "operation changed: sources.get (GET repos/{})",
+        True,
+    ),
+    *(
+        (
+            without_parameter(name),
+            f"parameter gone: sessions.list {name}",
+            True,
+        )
+        for name in ("filter", "pageSize", "pageToken")
+    ),
+    (
+        lambda d: methods(d, "sessions", "activities")["list"]["parameters"].pop("filter"),
+        "parameter gone: sessions.activities.list filter",
+        True,
+    ),
+    (
+        lambda d: methods(d, "sources")["list"]["parameters"]["pageSize"].update(type="string"),
+        "parameter changed: sources.list pageSize (string, not integer)",
+        True,
+    ),
+    (
+        lambda d: methods(d, "sources")["list"]["parameters"]["filter"].update(location="path"),
+        "parameter gone: sources.list filter",
+        True,
+    ),
+    (
+        lambda d: fields(d, "Session")["archived"].update(type="string"),
+        "field changed: Session.archived (string, not boolean)",
+        True,
+    ),
+    (
+        lambda d: fields(d, "Session")["outputs"]["items"].update({"$ref": "Result"}),
+        "field changed: Session.outputs ([Result], not [SessionOutput])",
+        True,
+    ),
+    (
+        lambda d: fields(d, "Session").update(outputs={"$ref": "SessionOutput"}),
+        "field changed: Session.outputs (SessionOutput, not [SessionOutput])",
         True,
     ),
     (

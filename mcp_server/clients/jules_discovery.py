@@ -10,6 +10,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from pydantic import ConfigDict, Field
+
 from mcp_server.clients.wire import Wire, read
 from mcp_server.models import ACTIVITY_KINDS, STATES
 
@@ -35,39 +37,52 @@ ENUMS: Mapping[str, tuple[str, ...]] = {
     "Session.state": STATES,
     "Session.automationMode": ("AUTOMATION_MODE_UNSPECIFIED", "AUTO_CREATE_PR"),
 }
-# Fields that this client reads or sends: without one of them it no longer works as it should.
-USED: Mapping[str, tuple[str, ...]] = {
-    "ListSourcesResponse": ("sources", "nextPageToken"),
-    "Source": ("name", "githubRepo"),
-    "GitHubRepo": ("owner", "repo", "isPrivate", "defaultBranch", "branches"),
-    "GitHubBranch": ("displayName",),
-    "ListSessionsResponse": ("sessions", "nextPageToken"),
-    "Session": (
-        *("name", "prompt", "title", "state", "url", "createTime", "updateTime", "archived"),
-        *("sourceContext", "outputs", "requirePlanApproval", "automationMode"),
-    ),
-    "SourceContext": ("source", "githubRepoContext"),
-    "GitHubRepoContext": ("startingBranch",),
-    "SessionOutput": ("pullRequest", "changeSet"),
-    "PullRequest": ("url", "title", "baseRef", "headRef"),
-    "ChangeSet": ("source", "gitPatch"),
-    "GitPatch": ("unidiffPatch", "baseCommitId", "suggestedCommitMessage"),
-    "ListActivitiesResponse": ("activities", "nextPageToken"),
-    "Activity": (
-        *("name", "id", "originator", "description", "createTime", "artifacts"),
-        *ACTIVITY_KINDS,
-    ),
-    "PlanGenerated": ("plan",),
-    "Plan": ("steps",),
-    "PlanStep": ("title", "description"),
-    "UserMessaged": ("userMessage",),
-    "AgentMessaged": ("agentMessage",),
-    "ProgressUpdated": ("title", "description"),
-    "SessionFailed": ("reason",),
-    "Artifact": ("changeSet", "media", "bashOutput"),
-    "Media": ("mimeType", "data"),
-    "BashOutput": ("command", "output", "exitCode"),
-    "SendMessageRequest": ("prompt",),
+# The parameters of a list, by their type: without one a list would be read wrong, and look right.
+LISTED_BY: Mapping[str, str] = {"pageSize": "integer", "pageToken": "string", "filter": "string"}
+LISTS = ("sources.list", "sessions.list", "sessions.activities.list")
+# Fields that this client reads or sends, by what they hold: without one of them, or with something
+# else in it, the client no longer works as it should.
+USED: Mapping[str, Mapping[str, str]] = {
+    "ListSourcesResponse": {"sources": "[Source]", "nextPageToken": "string"},
+    "Source": {"name": "string", "githubRepo": "GitHubRepo"},
+    "GitHubRepo": {
+        **dict.fromkeys(("owner", "repo"), "string"),
+        "isPrivate": "boolean",
+        "defaultBranch": "GitHubBranch",
+        "branches": "[GitHubBranch]",
+    },
+    "GitHubBranch": {"displayName": "string"},
+    "ListSessionsResponse": {"sessions": "[Session]", "nextPageToken": "string"},
+    "Session": {
+        **dict.fromkeys(("name", "prompt", "title", "url", "createTime", "updateTime"), "string"),
+        **dict.fromkeys(("state", "automationMode"), "string"),
+        **dict.fromkeys(("archived", "requirePlanApproval"), "boolean"),
+        "sourceContext": "SourceContext",
+        "outputs": "[SessionOutput]",
+    },
+    "SourceContext": {"source": "string", "githubRepoContext": "GitHubRepoContext"},
+    "GitHubRepoContext": {"startingBranch": "string"},
+    "SessionOutput": {"pullRequest": "PullRequest", "changeSet": "ChangeSet"},
+    "PullRequest": dict.fromkeys(("url", "title", "baseRef", "headRef"), "string"),
+    "ChangeSet": {"source": "string", "gitPatch": "GitPatch"},
+    "GitPatch": dict.fromkeys(("unidiffPatch", "baseCommitId", "suggestedCommitMessage"), "string"),
+    "ListActivitiesResponse": {"activities": "[Activity]", "nextPageToken": "string"},
+    "Activity": {
+        **dict.fromkeys(("name", "id", "originator", "description", "createTime"), "string"),
+        "artifacts": "[Artifact]",
+        **{kind: kind[0].upper() + kind[1:] for kind in ACTIVITY_KINDS},
+    },
+    "PlanGenerated": {"plan": "Plan"},
+    "Plan": {"steps": "[PlanStep]"},
+    "PlanStep": dict.fromkeys(("title", "description"), "string"),
+    "UserMessaged": {"userMessage": "string"},
+    "AgentMessaged": {"agentMessage": "string"},
+    "ProgressUpdated": dict.fromkeys(("title", "description"), "string"),
+    "SessionFailed": {"reason": "string"},
+    "Artifact": {"changeSet": "ChangeSet", "media": "Media", "bashOutput": "BashOutput"},
+    "Media": dict.fromkeys(("mimeType", "data"), "string"),
+    "BashOutput": {**dict.fromkeys(("command", "output"), "string"), "exitCode": "integer"},
+    "SendMessageRequest": {"prompt": "string"},
 }
 # Fields that are known and not needed; a field in neither table is new.
 UNUSED: Mapping[str, tuple[str, ...]] = {
@@ -83,10 +98,13 @@ DriftKind = Literal[
     "operation gone",
     "operation changed",
     "operation new",
+    "parameter gone",
+    "parameter changed",
     "word gone",
     "word new",
     "schema gone",
     "field gone",
+    "field changed",
     "field new",
 ]
 
@@ -112,6 +130,8 @@ class Drift:
 
 class _Parameter(Wire):
     pattern: str = ""
+    type: str = ""
+    location: str = ""
 
 
 class _Method(Wire):
@@ -127,7 +147,17 @@ class _Resource(Wire):
 
 
 class _Property(Wire):
+    model_config = ConfigDict(extra="ignore", frozen=True, populate_by_name=True)
+
     enum: tuple[str, ...] = ()
+    type: str = ""
+    ref: str = Field(default="", alias="$ref")
+    items: "_Property | None" = None
+
+    @property
+    def kind(self) -> str:
+        """What it holds: a type, the name of a schema, or either in brackets for a list of it."""
+        return f"[{self.items.kind}]" if self.items else self.ref or self.type
 
 
 class _Schema(Wire):
@@ -141,7 +171,7 @@ class _Document(Wire):
 
 
 def drift(document: object) -> tuple[Drift, ...]:
-    """Return how a discovery document differs from `OPERATIONS`, `ENUMS`, `USED` and `UNUSED`.
+    """Return how a discovery document differs from the tables above.
 
     Schemas that this client does not use are not compared. What breaks comes first.
 
@@ -163,12 +193,25 @@ def _operations(live: _Document) -> Iterator[Drift]:
         if theirs is None:
             yield Drift(kind="operation gone", where=name)
             continue
-        told = (theirs.httpMethod, _shape(theirs, live.version))
-        if told != (verb, path):
-            yield Drift(kind="operation changed", where=name, detail=" ".join(told))
+        # Where the two forms of a path differ, either may be the one that is served.
+        for told in dict.fromkeys((theirs.httpMethod, one) for one in _shapes(theirs, live)):
+            if told != (verb, path):
+                yield Drift(kind="operation changed", where=name, detail=" ".join(told))
+        if name in LISTS:
+            yield from _parameters(name, theirs)
     for name in methods.keys() - OPERATIONS.keys():
-        told = f"{methods[name].httpMethod} {_shape(methods[name], live.version)}"
+        told = f"{methods[name].httpMethod} {_shapes(methods[name], live)[0]}"
         yield Drift(kind="operation new", where=name, detail=told)
+
+
+def _parameters(operation: str, theirs: _Method) -> Iterator[Drift]:
+    for name, kind in LISTED_BY.items():
+        found = theirs.parameters.get(name)
+        where = f"{operation} {name}"
+        if found is None or found.location != "query":
+            yield Drift(kind="parameter gone", where=where)
+        elif found.type != kind:
+            yield Drift(kind="parameter changed", where=where, detail=f"{found.type}, not {kind}")
 
 
 def _methods(resources: Mapping[str, _Resource], above: str = "") -> Iterator[tuple[str, _Method]]:
@@ -178,14 +221,18 @@ def _methods(resources: Mapping[str, _Resource], above: str = "") -> Iterator[tu
         yield from _methods(resource.resources or {}, f"{above}{name}.")
 
 
-def _shape(method: _Method, version: str) -> str:
-    """Return a path with `{}` for names, from the flat form where the document has one."""
-    path = method.flatPath or method.path
-    for name, parameter in method.parameters.items():
-        # `{+name}` stands for a whole resource name, whose parts its pattern tells.
-        parts = re.sub(r"\[\^/\]\+|\.\*", "{}", parameter.pattern).strip("^$")
-        path = path.replace(f"{{+{name}}}", parts or "{}")
-    return re.sub(r"\{[^}]*\}", "{}", path).removeprefix(f"{version}/")
+def _shapes(method: _Method, live: _Document) -> tuple[str, ...]:
+    """Return a path with `{}` for names, in the flat form and in the other: those there are."""
+    shapes: list[str] = []
+    for path in (method.flatPath, method.path):
+        whole = path
+        for name, parameter in method.parameters.items():
+            # `{+name}` stands for a whole resource name, whose parts its pattern tells.
+            parts = re.sub(r"\[\^/\]\+|\.\*", "{}", parameter.pattern).strip("^$")
+            whole = whole.replace(f"{{+{name}}}", parts or "{}")
+        if path:
+            shapes.append(re.sub(r"\{[^}]*\}", "{}", whole).removeprefix(f"{live.version}/"))
+    return tuple(shapes) or ("",)
 
 
 def _words(live: _Document) -> Iterator[Drift]:
@@ -204,7 +251,12 @@ def _fields(live: _Document) -> Iterator[Drift]:
         if theirs is None:
             yield Drift(kind="schema gone", where=schema)
             continue
-        for field in sorted(set(used) - set(theirs.properties)):
-            yield Drift(kind="field gone", where=f"{schema}.{field}")
+        for field, kind in sorted(used.items()):
+            found = theirs.properties.get(field)
+            if found is None:
+                yield Drift(kind="field gone", where=f"{schema}.{field}")
+            elif found.kind != kind:
+                told = f"{found.kind}, not {kind}"
+                yield Drift(kind="field changed", where=f"{schema}.{field}", detail=told)
         for field in sorted(set(theirs.properties) - {*used, *UNUSED.get(schema, ())}):
             yield Drift(kind="field new", where=f"{schema}.{field}")
