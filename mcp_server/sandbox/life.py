@@ -3,6 +3,7 @@
 The draws are pure; `jules.py` lives them.
 """
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -41,6 +42,8 @@ class Life:
     first_push_red: bool = False
     conflicts: bool = False
     fixes_itself: bool = True
+    leaves_out: bool = False
+    completes: bool = True
     odd_activity: bool = False
     # Never drawn: for a test that needs a session to do what it must not.
     touches_workflow: bool = False
@@ -99,6 +102,8 @@ def draw_life(seed: int, entity: str, size: Size, *, foreign: bool) -> Life:
         first_push_red=happens(odds.first_push_red, "first push red"),
         conflicts=happens(odds.conflicts, "conflicts"),
         fixes_itself=happens(odds.fixes_itself, "fixes itself"),
+        leaves_out=happens(odds.leaves_out, "leaves out"),
+        completes=happens(odds.completes, "completes"),
         odd_activity=happens(odds.odd_activity, "odd activity"),
     )
 
@@ -183,18 +188,17 @@ def slug(line: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", line.lower()).strip("-")[:32].strip("-") or "work"
 
 
-def write_files(
-    line: str, session: str, before: Mapping[str, str], *, touches_workflow: bool
-) -> dict[str, str]:
+def write_files(line: str, session: str, before: Mapping[str, str], life: Life) -> dict[str, str]:
     """Invent the work of a session: texts by path, to be written over `before`.
 
     Words in its subject choose the files; new ones carry the session's number, so that two sessions
-    meet in one file only where both were asked about that file.
+    meet in one file only where both were asked about that file. What the repository's own AGENTS.md
+    demands is written too, but for the last file where the session leaves something out.
     """
     name = f"{slug(line).replace('-', '_')}_{session[-4:]}"
     files = dict[str, str]()
     words = line.lower()
-    if touches_workflow:
+    if life.touches_workflow:
         path = ".github/workflows/ci.yml"
         files[path] = before.get(path, "on: [push]\n") + "# quicker\n"
     if "readme" in words or "document" in words:
@@ -206,4 +210,14 @@ def write_files(
         files[f"src/{name}.py"] = f'"""{line}"""\n\n\ndef run() -> str:\n    return "{name}"\n'
     if "README.md" not in files:
         files[f"tests/test_{name}.py"] = f'"""{line}"""\n\n\ndef test_{name}() -> None:\n    pass\n'
-    return files
+    demanded = demanded_files(before)
+    if life.leaves_out:
+        demanded = dict(list(demanded.items())[:-1])
+    return demanded | files
+
+
+def demanded_files(before: Mapping[str, str]) -> dict[str, str]:
+    """Return what a repository's AGENTS.md lists as mandatory and its tree does not hold."""
+    listed = re.search(r"^mandatory_files: (\[.*\])$", before.get("AGENTS.md", ""), re.MULTILINE)
+    paths: list[str] = json.loads(listed[1]) if listed else []
+    return {path: f"{path}, as AGENTS.md asks\n" for path in paths if path not in before}

@@ -37,6 +37,10 @@ class Odds:
     # Jules' own CI fixer works in most cases (jules 4); the shares are ours.
     fixes_itself: float = 0.70
     fix_still_red: float = 0.20
+    # A session that was told what a tree must hold leaves something out, and adds it when asked
+    # (ours).
+    leaves_out: float = 0.20
+    completes: float = 0.75
     # A run that fails without a fault in the code; ours, kept rare.
     ci_flake: float = 0.02
     # The one transient 405 of a merge, "Base branch was modified" (github 1.7); ours.
@@ -133,6 +137,8 @@ CALM = replace(
         outputs_empty=0,
         first_push_red=0,
         fix_still_red=0,
+        leaves_out=0,
+        completes=1,
         conflicts=0,
         without_ci=0,
         without_readme=0,

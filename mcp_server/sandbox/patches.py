@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from mcp_server.sandbox.git import Git, changes
 from mcp_server.sandbox.github import GitHub
-from mcp_server.sandbox.life import slug, subject, write_files
+from mcp_server.sandbox.life import demanded_files, slug, subject, write_files
 from mcp_server.sandbox.repository import AUTHOR, BOT, BOT_AUTHOR, OWNER, Pull, Repo
 from mcp_server.sandbox.session import Patch, Session
 
@@ -15,7 +15,7 @@ def write_patch(session: Session, git: Git) -> Patch:
     before = git.files(session.base) if session.base else {}
     line = subject(session.title, session.order.prompt)
     texts = {path: git.text(file) or "" for path, file in before.items()}
-    written = write_files(line, session.id, texts, touches_workflow=session.life.touches_workflow)
+    written = write_files(line, session.id, texts, session.life)
     after = git.put(before, written)
     return Patch(diff=git.diff(before, after), base=session.base, message=line, files=after)
 
@@ -61,11 +61,14 @@ def push_against(github: GitHub, repo: Repo, pull: Pull) -> None:
 def push_fix(
     github: GitHub, repo: Repo, pull: Pull, session: Session, patch: Patch, *, still_red: bool
 ) -> Patch:
-    """Mend conflicts and, unless `still_red`, the tests; return the session's new diff."""
+    """Mend conflicts, what was left out and, unless `still_red`, the tests; return the new diff."""
     if github.conflicts(repo, pull):
         github.merge_base(repo, pull, author=BOT_AUTHOR)
     repo.broken[pull.head_ref] = still_red
     text = {f"tests/fix_{session.id[-4:]}_{session.fixes}.txt": "mended\n"}
+    if session.life.completes:
+        there = repo.git.files(pull.head)
+        text |= demanded_files({path: repo.git.text(file) or "" for path, file in there.items()})
     commit = github.commit(repo, pull.head, text, "Fix the build", BOT_AUTHOR)
     github.push(repo, pull.head_ref, commit)
     before = repo.git.fork_point(pull.base, commit)
