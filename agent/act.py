@@ -41,6 +41,7 @@ class Actor:
             "continue": self._continue,
             "fix_ci": self._fix_ci,
             "fix_conflict": self._fix_conflict,
+            "complete": self._complete,
             "update_branch": self._update_branch,
             "propose": self._propose,
             "merge": self._merge,
@@ -141,6 +142,10 @@ class Actor:
             "fixed_head": action.head_sha,
             "spoke_at": now,
         }
+
+    async def _complete(self, progress: Progress, action: Action, now: datetime) -> Changes:
+        await self._say(progress, "complete", {"missing": action.text}, "complete")
+        return {"asked_head": action.head_sha, "spoke_at": now}
 
     async def _update_branch(self, progress: Progress, action: Action, now: datetime) -> Changes:
         del now

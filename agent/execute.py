@@ -3,11 +3,12 @@
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from agent.act import Actor
 from agent.lifecycle import Action, Policy, Progress, next_action
 from agent.look import Look, Watch, attempt_of
+from agent.planner.repair import repair_of
 from agent.state import State
 from agent.tools import ToolFailed, Tools
 from mcp_server.clock import Clock
@@ -103,7 +104,8 @@ class Execution:
             pause = LOOK_EVERY if at_work else LOOK_WHEN_IDLE
             await self._clock.sleep_until(min(now + pause, self._limits.deadline))
         unstarted = [one for one in self._tasks.values() if not one.ended and not _started(one)]
-        skipped = [self._skip(one) for one in unstarted]
+        # A repair that found no unit keeps its place for the next day.
+        skipped = [self._skip(one) for one in unstarted if one.task.lane != "repair"]
         return Outcome(
             tasks=tuple(self._tasks.values()),
             unstarted=skipped.count(True),
@@ -155,6 +157,8 @@ class Execution:
         pull = seen.session.pull if seen.session else None
         if pull is not None and progress.pull_url != pull.url:
             progress = self._keep(progress, pull_url=pull.url, proposed=False)
+        if seen.audit is not None:
+            progress = self._keep(progress, audit=seen.audit)
         action = next_action(progress, seen, look.now, self._policy)
         if action.kind not in BEGINS:
             await self._step(progress, action)
@@ -174,6 +178,7 @@ class Execution:
             sessions=(*progress.sessions, session.id),
             attempt=attempt_of(session),
             asked_to_start=True,
+            repoless=session.repo is None,
             status="running",
         )
 
@@ -250,12 +255,21 @@ class Execution:
         if action.kind == "end":
             self._keep(progress, status=action.status, reason=action.why)
             self._say(f"{action.status}: {progress.task.repo}: {progress.task.title}: {action.why}")
+            self._follow(progress)
         elif action.kind == "nothing":
             self._keep(progress, tidy=True, left=action.why)
         elif action.kind == "wait":
             self._waits(progress, action)
         else:
             await self._do(progress, action)
+
+    def _follow(self, progress: Progress) -> None:
+        """Take up the repair of what a new repository's merged work lacks, as a task of today."""
+        date = f"{self._clock.now().astimezone(UTC):%Y-%m-%d}"
+        task = repair_of(self._tasks[progress.task.key], date)
+        for one in self._state.adopt(date, [Progress(task=task)] if task else []):
+            self._tasks[one.task.key] = one
+            self._say(f"to be repaired: {one.task.repo}: {one.task.reason}")
 
     def _waits(self, progress: Progress, action: Action) -> Progress:
         """Remember since when a task waits for the same thing, and a head is in trouble."""
@@ -290,6 +304,8 @@ class Execution:
             self._keep(progress, tidy=True, left=str(error))
         elif action.kind == "propose" and error.limit == "patch_unreadable":
             self._keep(progress, status="failed", reason=f"nothing came of it: {error}")
+        elif error.limit in NEVER_AGAIN and action.kind == "complete":
+            self._keep(progress, asked_head=action.head_sha)  # merged as it is, then repaired
         elif error.limit in NEVER_AGAIN or (action.kind == "propose" and error.limit in UNFIT):
             self._keep(progress, status="parked", reason=f"{action.kind}: {error}")
         else:

@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import AwareDatetime
 
 from agent.planner.plan import Task
-from mcp_server.models import GateDecision, PullRequest, Session, Value
+from mcp_server.models import Audit, GateDecision, PullRequest, Session, Value
 
 Status = Literal["planned", "running", "merged", "parked", "failed", "skipped"]
 ENDED: frozenset[Status] = frozenset({"merged", "parked", "failed", "skipped"})
@@ -34,6 +34,8 @@ class Policy:
     # A session created seconds ago may be 404 (facts 5.3).
     session_shows_within: timedelta = timedelta(minutes=10)
     conflict_patience: timedelta = timedelta(minutes=20)
+    # A session asked for what its tree lacks works as long as at a fix.
+    completion_patience: timedelta = timedelta(minutes=20)
     # Whatever a task waits for, it does not wait longer for it: every state has a way out.
     longest_wait: timedelta = timedelta(hours=3)
 
@@ -63,6 +65,10 @@ class Progress(Value):
     repoless: bool = False
     # Its pull request was opened from the session's diff, by us: nobody pushes to it any more.
     proposed: bool = False
+    # Of the newest tree that it proposed, where the standard is asked for; and at which head its
+    # session was asked for what is missing.
+    audit: Audit | None = None
+    asked_head: str | None = None
     merging: bool = False
     merged_sha: str | None = None
     waits_for: str = ""
@@ -101,6 +107,7 @@ class Observation:
     question: Question | None = None
     pull: PullRequest | None = None
     decision: GateDecision | None = None
+    audit: Audit | None = None
     has_source: bool | None = None
 
 
@@ -119,6 +126,7 @@ class Action:
         "continue",
         "fix_ci",
         "fix_conflict",
+        "complete",
         "update_branch",
         "propose",
         "merge",
@@ -274,12 +282,35 @@ def _with_pull(progress: Progress, seen: Observation, now: datetime, policy: Pol
     if pull.state != "open":
         return _end("skipped", "a person closed its pull request: a no, remembered")
     if decision.verdict == "merge":
-        return Action(kind="merge", why=reasons, head_sha=pull.head_sha)
+        asking = _complete(progress, seen, pull, now, policy)
+        return asking or Action(kind="merge", why=reasons, head_sha=pull.head_sha)
     if decision.verdict == "wait":
         return Action(kind="wait", why=reasons)
     if decision.verdict == "human":
         return _end("parked", reasons)
     return _mend(progress, pull, decision, now, policy)
+
+
+def _complete(
+    progress: Progress, seen: Observation, pull: PullRequest, now: datetime, policy: Policy
+) -> Action | None:
+    """Ask once, before a new repository's work is merged, for what its tree lacks; None: go on."""
+    if progress.task.lane != "create" or progress.merging or not (seen.audit and seen.session):
+        return None
+    if progress.proposed:
+        return None  # what is missing becomes a task of its own
+    if progress.asked_head is None:
+        missing = seen.audit.missing
+        # Elsewhere nobody has seen an answer (facts/jules-api.md 2.1).
+        if not missing or seen.session.state != "COMPLETED":
+            return None
+        lines = "\n".join(f"{one.what}: {one.evidence}; {one.mend}" for one in missing)
+        why = f"{len(missing)} of the standard's demands are not met"
+        return Action(kind="complete", why=why, text=lines, head_sha=pull.head_sha)
+    spoke_at = progress.spoke_at or now - policy.completion_patience
+    if progress.asked_head == pull.head_sha and now - spoke_at < policy.completion_patience:
+        return Action(kind="wait", why="asked for what its tree lacks")
+    return None
 
 
 def _without_pull(progress: Progress, session: Session, now: datetime, policy: Policy) -> Action:

@@ -21,6 +21,8 @@ from mcp_server.models import (
 QUIET_FOR = timedelta(minutes=10)
 # States in which a session has come to rest; its pull request is then what counts.
 AT_REST = frozenset({"COMPLETED", "FAILED", "PAUSED"})
+# Lanes whose work the standard is asked of: what they leave is looked at before it is published.
+AUDITED = frozenset({"create", "repair"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,8 +93,9 @@ class Watch:
                 PullView,
                 repo=session.repo or progress.task.repo,
                 number=number_of(url),
+                audit=True if progress.task.lane in AUDITED else None,
             )
-            return replace(seen, pull=view.pull, decision=view.decision)
+            return replace(seen, pull=view.pull, decision=view.decision, audit=view.audit)
         quiet = look.now - session.updated_at >= QUIET_FOR
         if session.state in ("AWAITING_USER_FEEDBACK", "FAILED", "PAUSED") or quiet:
             return await self._listen(seen, session)

@@ -180,9 +180,16 @@ class State:
         return self._read(_TASKS.c.date == date)
 
     def unfinished_before(self, date: str) -> tuple[Progress, ...]:
-        """Return started tasks of earlier days that are not done: no end, or no archive yet."""
+        """Return tasks of earlier days that are not done: no end, or no archive yet.
+
+        What was only planned is planned anew instead; but for a repair, which no plan repeats.
+        """
         earlier = self._read(_TASKS.c.date < date, _TASKS.c.ended.is_(False))
-        return tuple(one for one in earlier if one.asked_to_start or one.repository_made_at)
+        return tuple(
+            one
+            for one in earlier
+            if one.asked_to_start or one.repository_made_at or one.task.lane == "repair"
+        )
 
     def save_report(self, report: Report) -> None:
         """Keep the newest report of its day, and the repositories that it wants looked at."""
@@ -191,10 +198,10 @@ class State:
             tx.execute(sa.delete(_REPORTS).where(_REPORTS.c.date == date))
             tx.execute(sa.insert(_REPORTS).values(date=date, record=report.model_dump_json()))
             known = set(tx.execute(sa.select(_REVIEWS.c.repo)).scalars())
-            for repo in report.review_before_public:
-                if repo not in known:
-                    record = Review(repo=repo, date=date).model_dump_json()
-                    tx.execute(sa.insert(_REVIEWS).values(repo=repo, record=record))
+            for one in report.review_before_public:
+                if one.repo not in known:
+                    record = Review(repo=one.repo, date=date).model_dump_json()
+                    tx.execute(sa.insert(_REVIEWS).values(repo=one.repo, record=record))
 
     def report(self, date: str | None = None) -> Report | None:
         """Return the report of that UTC date, or the newest there is."""

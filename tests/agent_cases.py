@@ -21,7 +21,16 @@ from agent.tools import text_of
 from agent.wiring import SANDBOX_GITHUB_TOKEN, SANDBOX_JULES_KEY
 from mcp_server import services, store
 from mcp_server.clock import LoopClock
-from mcp_server.models import Budget, GateDecision, GateVerdict, Marker, PullOutput, PullRequest
+from mcp_server.models import (
+    Audit,
+    AuditItem,
+    Budget,
+    GateDecision,
+    GateVerdict,
+    Marker,
+    PullOutput,
+    PullRequest,
+)
 from mcp_server.models import Session as JulesSession
 from mcp_server.sandbox.faults import Exchange, Fault
 from mcp_server.sandbox.loop import run_virtual
@@ -141,6 +150,16 @@ def budget(**changes: object) -> Budget:
         "chain_head": "0123456789abcdef0123",
     }
     return Budget.model_validate(values | changes)
+
+
+LACKING = Audit(
+    repo=REPO,
+    tree="t1",
+    items=(
+        AuditItem(rule="file", what="SECURITY.md", state="missing", evidence="none", mend="add it"),
+        AuditItem(rule="key", what="no key in the tree", state="unknown"),
+    ),
+)
 
 
 @dataclass

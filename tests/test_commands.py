@@ -243,9 +243,10 @@ def test_what_is_merged_is_neither_tried_again_nor_dropped(after: Agent) -> None
 
 def test_a_new_repository_is_reviewed_once_and_stays_private(after: Agent) -> None:
     """From the reports' list to a person's answer; later reports tell it."""
-    asked = Report.model_validate(after("report", "--json").document).review_before_public
+    report = Report.model_validate(after("report", "--json").document)
+    asked = [one.repo for one in report.review_before_public]
     listed = after("review", "--json").document
-    assert [one["repo"] for one in listed] == list(asked)
+    assert [one["repo"] for one in listed] == asked
     repo = asked[0]
     assert "not looked at" in after("review", repo).out
     told = after("review", repo.upper(), "--reviewed", "--json").document

@@ -310,7 +310,7 @@ def test_a_source_that_never_appears_is_done_without(tmp_path: Path) -> None:
     (session,) = [one for one in day.nights.world.jules.sessions.values() if not one.foreign]
     assert session.order.repo is None
     assert NEW.repo in session.order.prompt
-    assert day.result.report.review_before_public == (NEW.repo,)
+    assert [one.repo for one in day.result.report.review_before_public] == [NEW.repo]
     assert day.result.report.needs_you == (
         f"{NEW.repo}: Jules does not reach it: give its GitHub app this repository",
     )
@@ -436,7 +436,7 @@ def test_a_repository_that_was_made_for_a_task_that_no_plan_names_gets_its_sessi
     assert day.ends == {"knew": "merged", "kcare": "merged"}
     assert sorted(day.sessions) == ["kcare.a1", "knew.a1"]
     assert day.sent("/user/repos") == 1
-    assert day.result.report.review_before_public == (NEW.repo,)
+    assert [one.repo for one in day.result.report.review_before_public] == [NEW.repo]
     assert day.nights.rules_broken == []
 
 

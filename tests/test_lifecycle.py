@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from agent.lifecycle import Observation, Policy, Progress, Question, Status, next_action
 from mcp_server.models import GateVerdict, Session
-from tests.agent_cases import HEAD, NOW, decision, progress, pull, session
+from tests.agent_cases import HEAD, LACKING, NOW, decision, progress, pull, session
 
 POLICY = Policy()
 QUESTION = Question(activity_id="q1", text="Which?")
@@ -442,6 +442,7 @@ OBSERVATIONS = st.builds(
     question=st.none() | st.builds(Question, activity_id=WORDS, text=WORDS),
     pull=st.none() | PULLS,
     decision=st.none() | DECISIONS,
+    audit=st.sampled_from([None, LACKING]),
     has_source=st.sampled_from([True, False, None]),
 )
 PROGRESSES = st.builds(
@@ -456,6 +457,8 @@ PROGRESSES = st.builds(
     continued=st.booleans(),
     fixes=st.integers(0, 4),
     fixed_head=st.sampled_from([None, HEAD, OLD_HEAD]),
+    asked_head=st.sampled_from([None, HEAD, OLD_HEAD]),
+    merging=st.booleans(),
     spoke_at=MAYBE_TIME,
     trouble_head=st.sampled_from([None, HEAD, OLD_HEAD]),
     trouble_since=MAYBE_TIME,
@@ -489,6 +492,7 @@ def test_whatever_is_seen_there_is_one_bounded_step(before: Progress, seen: Obse
         "fix_ci": (before.fixes, POLICY.most_fixes),
         "fix_conflict": (before.fixes, POLICY.most_fixes),
         "continue": (int(before.continued), 1),
+        "complete": (int(before.asked_head is not None), 1),
     }
     done, most = spoken.get(action.kind, (0, 1))
     assert done < most

@@ -16,7 +16,7 @@ from mcp_server.standard import first_files
 
 NAMES = sorted(path.stem for path in (FOLDER / "jules").glob("*.md"))
 SESSION_PROMPTS = (
-    "create create_repoless update initialise bugs tests docs refactor readme".split()  # noqa: SIM905 - a list
+    "create create_repoless update initialise bugs tests docs refactor readme standard".split()  # noqa: SIM905 - a list
 )
 STANDARD = FOLDER / "standard"
 
@@ -27,7 +27,7 @@ def text_of(path: Path) -> str:
 
 def test_all_prompts_are_there() -> None:
     """The planner and the life cycle name exactly these."""
-    messages = {"answer", "nudge", "fix_ci", "fix_conflict", "continue"}
+    messages = {"answer", "nudge", "fix_ci", "fix_conflict", "complete", "continue"}
     assert set(NAMES) == {*SESSION_PROMPTS, *messages}
 
 
@@ -145,11 +145,12 @@ def test_work_without_a_repository_keeps_off_what_is_there_already() -> None:
     sent = render("create_repoless", dict.fromkeys(load("create_repoless").variables, "x"))
     made = first_files("me/x", "x", year=2026, licence="mit")
     for path, _ in made:
-        assert f"`{path}`" in sent or (path.startswith(".github/") and "`.github/`" in sent), path
-    listed = front_matter(text_of(STANDARD / "AGENTS.md"))[0]["root_allow_list"]
+        kept_off = path.startswith(".github/workflows/") and "`.github/workflows/`" in sent
+        assert f"`{path}`" in sent or kept_off, path
+    fields = front_matter(text_of(STANDARD / "AGENTS.md"))[0]
+    listed = (*fields["root_allow_list"], *fields["mandatory_files"])
     there = {path for path, _ in made}
-    rest = {"CONTRIBUTING.md", "SECURITY.md"}
-    assert all(f"`{name}`" in sent for name in listed if name not in there | rest)
+    assert all(f"`{name}`" in sent for name in listed if name not in there)
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,16 @@ from agent.lifecycle import Progress, Status
 from agent.planner.plan import JudgedIdea, Plan, Split
 from agent.report.markdown import inert, render
 from agent.report.model import Ending, Report, build_report
-from mcp_server.models import Discovery, Idea, IdeaKind, Provenance, SourceStatus
+from mcp_server.models import (
+    Audit,
+    AuditItem,
+    AuditState,
+    Discovery,
+    Idea,
+    IdeaKind,
+    Provenance,
+    SourceStatus,
+)
 from tests.agent_cases import NOW, PULL_URL, budget, progress, task
 
 EVIL = "a|b [x](//evil.example) <img> *bold* _em_ `x`\n## Heading\r\n- item"
@@ -120,8 +129,8 @@ def test_a_small_day_as_markdown() -> None:
 
 ## Review before anything is published
 
-- me/late-app
-- me/new-app
+- me/late-app: 0 of 1 ok; unknown: the standard (no pull request into it was audited)
+- me/new-app: 0 of 1 ok; unknown: the standard (no pull request into it was audited)
 
 ## Tasks
 
@@ -241,7 +250,59 @@ def test_what_a_person_must_see_is_listed() -> None:
             "1 start is in doubt and keeps its unit until a listing settles it",
         )
     )
-    assert told.review_before_public == ("me/late-app", "me/new-app")
+    assert [one.repo for one in told.review_before_public] == ["me/late-app", "me/new-app"]
+
+
+def audited(state: AuditState, what: str = "AGENTS.md") -> Audit:
+    """Return an audit of one line."""
+    item = AuditItem(rule="file", what=what, state=state, evidence="seen | said")
+    return Audit(repo="me/new-app", tree="t1", items=(item,))
+
+
+MADE = progress(
+    task=task(lane="create", repo="me/new-app"), status="merged", repository_made_at=NOW
+)
+REPAIR = progress(task=task(lane="repair", repo="me/new-app", key="krepair"), status="merged")
+
+
+@pytest.mark.parametrize(
+    ("tasks", "lines"),
+    [
+        ([MADE], [("the standard", "unknown")]),
+        ([MADE.model_copy(update={"audit": audited("ok")})], [("AGENTS.md", "ok")]),
+        (
+            [
+                MADE.model_copy(update={"audit": audited("missing")}),
+                REPAIR.model_copy(update={"audit": audited("ok")}),
+            ],
+            [("AGENTS.md", "ok")],
+        ),
+        (
+            [
+                MADE.model_copy(update={"audit": audited("missing")}),
+                REPAIR.model_copy(update={"audit": audited("ok"), "status": "parked"}),
+            ],
+            [("AGENTS.md", "missing")],
+        ),
+        (
+            [MADE.model_copy(update={"audit": audited("unknown"), "status": "parked"})],
+            [("AGENTS.md", "unknown"), ("its work is merged", "missing")],
+        ),
+    ],
+)
+def test_a_new_repository_stands_in_the_report_with_the_checklist_of_what_was_merged_last(
+    tasks: list[Progress], lines: list[tuple[str, str]]
+) -> None:
+    """Issue 6 point 4: what a person goes by before publishing it."""
+    (found,) = report(tuple(tasks)).review_before_public
+    assert [(line.what, line.state) for line in found.checklist] == lines
+
+
+def test_the_checklist_says_in_one_line_what_is_not_there_and_nothing_in_it_is_markup() -> None:
+    """Paths and evidence are a session's words."""
+    made = MADE.model_copy(update={"audit": audited("missing")})
+    told = render(report((made,)))
+    assert "- me/new-app: 0 of 1 ok; missing: AGENTS.md (seen \\| said)" in told
 
 
 def test_a_pause_is_told_to_whoever_can_end_it() -> None:

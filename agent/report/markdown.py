@@ -32,7 +32,10 @@ def render(report: Report) -> str:
         f"{money.window_hours} h ({lanes or 'none'}), {money.external} of others, {money.held} in "
         f"doubt, {money.remaining} free.",
         _section("Needs you", _bullets(report.needs_you) or "Nothing."),
-        _section("Review before anything is published", _bullets(report.review_before_public)),
+        _section(
+            "Review before anything is published",
+            _bullets(one.summary for one in report.review_before_public),
+        ),
         _section("Tasks", _tasks(report.tasks)),
         _section("Trend sources", _sources(report)),
         *(_section(title, _ideas(report, kind)) for kind, title in _KINDS),

@@ -11,6 +11,7 @@ from pydantic import AwareDatetime
 
 from agent.lifecycle import Progress
 from agent.planner.plan import JudgedIdea, Plan
+from agent.report.checklist import ReviewLine, reviews
 from mcp_server.models import (
     LANES,
     Budget,
@@ -109,7 +110,7 @@ class Report(Value):
     tasks: tuple[TaskLine, ...]
     repositories: Touched
     needs_you: tuple[str, ...]
-    review_before_public: tuple[str, ...]
+    review_before_public: tuple[ReviewLine, ...]
     archived: tuple[str, ...]
     errors: tuple[str, ...]
     notes: tuple[str, ...]
@@ -178,7 +179,7 @@ def build_report(plan: Plan, discovery: Discovery, ending: Ending) -> Report:
             *_doubts(ending.budget.held),
             *_stopped(ending.budget.paused),
         ),
-        review_before_public=tuple(sorted(one.task.repo for one in made)),
+        review_before_public=reviews(ending.tasks),
         archived=tuple(ending.archived),
         errors=tuple(ending.errors),
         notes=(*plan.notes, *_left(ending.tasks), *_unheard_of(ending.budget.unknown)),
