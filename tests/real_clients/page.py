@@ -11,6 +11,7 @@ from pathlib import Path
 
 from mcp_server.clients.jules_discovery import OPERATIONS
 from mcp_server.sandbox.life import STEERS
+from mcp_server.tools.result import MOST_ANSWER_BYTES
 from tests.real_clients.walks import CLIENTS, ROWS, Results
 
 PAGE = Path(__file__).parents[2] / "docs" / "jules-clients.md"
@@ -31,6 +32,23 @@ A name in a cell is the error that the client raised, — that it has no call fo
 """
 OPERATIONS_HEAD = "## The 12 operations"
 OTHERS_HEAD = "## What can happen"
+PROMISES = """\
+## What our tools promise beyond that
+
+- No answer is larger than {most:,} bytes of JSON, pictures included, whatever Jules sends: pages
+  get shorter, the rest is cut, and the answer says what is left out and how to ask for it.
+- An id, a ref or an address is never cut, since a part of it names something else: one that is
+  too long cannot be read.
+- One element of a list that cannot be read hides no other: it is left out, or shown as
+  `unreadable`, and its number told (`1 of 50 could not be read`). What is counted by, and what is
+  acted on, is read whole or not at all.
+- A list of sessions says how far back it looked, and how to look further.
+- In how many parts the activities of a session were read makes no difference to its health; a
+  question stands until a user answers.
+- `jules_wait` never takes longer than its `timeout_seconds`. It rides out what passes (429, 5xx,
+  a page of HTML, a proxy's 403), and says so where it lasts; a refusal in Jules' own words ends
+  it at once.
+"""
 STEERING = """\
 ## How it is brought about
 
@@ -52,7 +70,8 @@ def render(results: Mapping[str, Results]) -> str:
             *_table("operation", operations, results),
             f"\n{OTHERS_HEAD}\n",
             *_table("what", others, results),
-            f"\n{STEERING.format(words=', '.join(f'`{word}`' for word in STEERS))}",
+            f"\n{PROMISES.format(most=MOST_ANSWER_BYTES)}",
+            f"{STEERING.format(words=', '.join(f'`{word}`' for word in STEERS))}",
         ]
     )
 
