@@ -1,6 +1,7 @@
 """A patch as a pull request, from a chat to the gate: `github_push_patch` over the sandbox."""
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -240,6 +241,15 @@ async def is_the_users(desk: Desk) -> dict[str, object]:
     return {"session_id": one.id}
 
 
+async def is_not_all_readable(desk: Desk) -> dict[str, object]:
+    one = of_ours(desk.services, desk.world, "ktask", REPO)
+    one.life = replace(one.life, outputs_empty=True)
+    await desk.wait(minutes=30)
+    # A later diff may stand in what cannot be read.
+    one.activities[-1] = replace(one.activities[-1], id="a" * 65)
+    return {"session_id": one.id}
+
+
 async def branch_is_there(desk: Desk) -> dict[str, object]:
     repo = repo_of(desk)
     repo.git.branches["daily-factory/fix/x"] = repo.git.branches["main"]
@@ -261,6 +271,7 @@ UNFIT = {
     opened_its_own: ("refused", "state"),
     still_works: ("refused", "state"),
     is_the_users: ("refused", "foreign"),
+    is_not_all_readable: ("unreadable", None),
     branch_is_there: ("bad_argument", None),
     is_archived: ("refused", "state"),
     is_a_fork: ("refused", "state"),
