@@ -33,7 +33,7 @@ from mcp_server.sandbox.sites import Sites
 from mcp_server.sandbox.weather import SHARES, Weather
 from mcp_server.sandbox.world import EPOCH, World
 from mcp_server.server import build_server
-from mcp_server.settings import Settings, load_settings
+from mcp_server.settings import Settings, check_keys, load_settings
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
@@ -122,7 +122,8 @@ async def _sandbox(flags: WorldFlags, stack: AsyncExitStack) -> Wired:
     size = SIZES[flags.size]
     world = make_world(flags, clock, size)
     url = _state_of_a_sandbox(flags, stack)
-    return await in_memory(stack, world=world, clock=clock, url=url, allowance=size.allowance)
+    settings = sandbox_settings(size.allowance)
+    return await in_memory(stack, world=world, clock=clock, url=url, settings=settings)
 
 
 async def _joined(flags: WorldFlags, link: Link, stack: AsyncExitStack) -> Wired:
@@ -184,22 +185,20 @@ def make_world(flags: WorldFlags, clock: Clock, size: Size) -> World:
     return world
 
 
-async def in_memory(
-    stack: AsyncExitStack,
-    *,
-    world: World,
-    clock: Clock,
-    url: str,
-    allowance: int,
-    archive_others: bool = False,
-) -> Wired:
-    """Connect an agent to a server over `world`, all in this process and its virtual time."""
-    settings = Settings(
+def sandbox_settings(allowance: int, *, archive_others: bool = False) -> Settings:
+    """Return settings that open a sandbox world."""
+    return Settings(
         allowance=allowance,
         archive_others=archive_others,
         jules_api_key=SecretStr(SANDBOX_JULES_KEY),
         github_token=SecretStr(SANDBOX_GITHUB_TOKEN),
     )
+
+
+async def in_memory(
+    stack: AsyncExitStack, *, world: World, clock: Clock, url: str, settings: Settings
+) -> Wired:
+    """Connect an agent to a server over `world`, all in this process and its virtual time."""
     engine = store.open_engine(url)
     stack.callback(engine.dispose)
     parts = services.connect(
@@ -241,7 +240,7 @@ async def _real(flags: WorldFlags, stack: AsyncExitStack) -> Wired:
     settings = load_settings(os.environ, Path.cwd())
     url = flags.state or default_state()
     if flags.server is None:
-        _check_keys(settings)
+        check_keys(settings)
     else:
         check_address(flags.server)
     store.open_engine(url).dispose()  # what is wrong with it is ours to say, before a child says it
@@ -258,13 +257,6 @@ async def _real(flags: WorldFlags, stack: AsyncExitStack) -> Wired:
         archive_others=settings.archive_others,
         world=None,
     )
-
-
-def _check_keys(settings: Settings) -> None:
-    keys = {"JULES_API_KEY": settings.jules_api_key, "GITHUB_TOKEN": settings.github_token}
-    for name, key in keys.items():
-        if key is None:
-            raise SettingsError(f"{name} is not set (or try everything with --sandbox, no key)")
 
 
 def default_state() -> str:

@@ -8,7 +8,6 @@ from datetime import datetime, timedelta
 from typing import Generic, TypeVar
 
 from mcp_server.clients.github import GitHubClient, Listed
-from mcp_server.clients.github_tokens import TokensClient
 from mcp_server.clients.jules import JulesClient, Stretch
 from mcp_server.clock import Clock
 from mcp_server.errors import NotFound, Unreadable
@@ -18,7 +17,7 @@ from mcp_server.guard.counted import Listing, RepositoryListing
 from mcp_server.guard.gate import Observation
 from mcp_server.guard.ledger import Ledger
 from mcp_server.guard.reconcile import reconcile_repositories, reconcile_sessions
-from mcp_server.identity import Identity, identify
+from mcp_server.identity import Identity
 from mcp_server.models import ChangedFile, Repository, Session, Source
 
 T = TypeVar("T")
@@ -71,13 +70,13 @@ class Account:
         *,
         jules: JulesClient,
         github: GitHubClient,
-        tokens: TokensClient,
+        identify: Callable[[], Awaitable[Identity]],
         ledger: Ledger,
         clock: Clock,
     ) -> None:
         """Read over the clients; record in the ledger."""
         self._jules = jules
-        self._tokens = tokens
+        self._identify = identify
         self._github = github
         self._ledger = ledger
         self._clock = clock
@@ -94,15 +93,19 @@ class Account:
         self.checks = Memory()
         self._merge_methods: dict[str, frozenset[str] | None] = {}
 
-    async def login(self) -> str:
-        """Return the GitHub login that owns the repositories.
+    async def identity(self) -> Identity:
+        """Return whose the tokens are, asked once.
 
         Raises:
             SettingsError: the tokens must not be used, as `identity.faults` says.
         """
         if self._identity is None:
-            self._identity = await identify(self._tokens)
-        return self._identity.login
+            self._identity = await self._identify()
+        return self._identity
+
+    async def login(self) -> str:
+        """Return the GitHub login that owns the repositories; raises what `identity` raises."""
+        return (await self.identity()).login
 
     async def sessions(self, *, max_age: float) -> Listing:
         """Return a complete session listing no older than `max_age` seconds."""

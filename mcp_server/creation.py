@@ -74,6 +74,7 @@ async def create(services: Services, wanted: Wanted) -> Made:
     Raises:
         BadArgument: the name is taken by something else.
         Ambiguous: the answer to the create was lost; a later listing settles it.
+        SettingsError: an App cannot make repositories for a person.
         Refused: a limit, a repository that turned out not to be private, or one from an earlier
             life (`foreign`) that somebody has worked in.
     """
@@ -91,7 +92,9 @@ async def create(services: Services, wanted: Wanted) -> Made:
 
 async def _ensure_repository(services: Services, repo: str, wanted: Wanted) -> Origin:
     """Create the repository once; returns when that was."""
-    prepared = api.create_repository(wanted.name, _description(services, repo, wanted))
+    organization = (await services.account.identity()).makes_for()
+    words = _description(services, repo, wanted)
+    prepared = api.create_repository(wanted.name, words, organization=organization)
     for number in range(1, MOST_TRIES + 1):
         key = f"{wanted.task_key}:{wanted.name}#{number}"
         ticket = services.ledger.find(prepared.kind, key)

@@ -57,7 +57,8 @@ def _odd_sources(number: int) -> Iterator[Finding]:
 
 
 async def _github(services: Services) -> Sequence[Finding]:
-    return tuple(permissions.judge(await identity.look(services.tokens)))
+    found = await identity.look(services.tokens)
+    return tuple(permissions.judge(found, services.settings.owner))
 
 
 async def _coverage(services: Services) -> Sequence[Finding]:

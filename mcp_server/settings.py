@@ -63,6 +63,20 @@ class Settings(Preferences):
         description="token that repositories are made with, and nothing else; None: github_token "
         "makes them too",
     )
+    github_app_id: str | None = Field(
+        default=None,
+        pattern=r"^[A-Za-z0-9.]{1,40}$",
+        description="number, or client id, of a GitHub App that works instead of github_token",
+    )
+    github_app_key: SecretStr | None = Field(
+        default=None, description="the App's private key in PEM; short-lived tokens are made by it"
+    )
+    owner: str | None = Field(
+        default=None,
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9-]{0,38}$",
+        description="the account whose repositories these are; None: the token's own, or the only "
+        "one where the App is installed",
+    )
     marker_key: SecretStr | None = Field(
         default=None, description="signs session titles; None: derived from the Jules key"
     )
@@ -90,6 +104,8 @@ _SECRETS = {
     "jules_api_key": "JULES_API_KEY",
     "github_token": "GITHUB_TOKEN",
     "github_create_token": "GITHUB_CREATE_TOKEN",
+    "github_app_id": "GITHUB_APP_ID",
+    "github_app_key": "GITHUB_APP_KEY",
     "marker_key": "FACTORY_MARKER_KEY",
     "marker_keys_old": "FACTORY_MARKER_KEYS_OLD",
 }
@@ -116,6 +132,7 @@ def load_settings(environ: Mapping[str, str], directory: Path) -> Settings:
     except ValidationError as error:
         fields = "; ".join(f"{item['loc'][0]}: {item['msg']}" for item in error.errors())
         raise SettingsError(f"settings: {fields}") from None
+    _check_app(settings)
     for url in (settings.jules_url, settings.github_url):
         if not _keeps_secrets(url, loopback=settings.allow_loopback_http):
             raise SettingsError(
@@ -123,6 +140,25 @@ def load_settings(environ: Mapping[str, str], directory: Path) -> Settings:
                 "with FACTORY_ALLOW_LOOPBACK_HTTP=1"
             )
     return settings
+
+
+def check_keys(settings: Settings) -> None:
+    """Raise `SettingsError` unless there is a key for Jules and one for GitHub."""
+    for name, key in (
+        ("JULES_API_KEY", settings.jules_api_key),
+        ("GITHUB_TOKEN", settings.github_token or settings.github_app_key),
+    ):
+        if key is None:
+            raise SettingsError(f"{name} is not set (or try everything with --sandbox, no key)")
+
+
+def _check_app(settings: Settings) -> None:
+    """Refuse half an App, and one beside a token: nobody would know which of them works."""
+    app = (settings.github_app_id, settings.github_app_key)
+    if (app[0] is None) != (app[1] is None):
+        raise SettingsError("a GitHub App needs both GITHUB_APP_ID and GITHUB_APP_KEY_FILE")
+    if app[0] is not None and settings.github_token is not None:
+        raise SettingsError("GITHUB_TOKEN and GITHUB_APP_ID are both set: choose one of them")
 
 
 def _listed(text: str) -> list[str]:

@@ -7,6 +7,7 @@ _FAULT = "transport.py::test_a_fault_leaves_the_ticket_where_the_evidence_puts_i
 _OTHER = "transport.py::test_a_ticket_for_another_request_is_refused_and_stays_held"
 # A sample of tests/test_redact.py, in the name of its test.
 _HEX = "0123456789abcdef0123456789abcdef01234567"
+_APP = "github_app.py"
 _SOURCE = "check_sources.py::test_each_trap_of_the_sources_is_judged"
 
 LEAVING = (
@@ -256,5 +257,37 @@ LEAVING = (
         new="        if run.path and run.suite\n",
         killer=f"{_SOURCE}[an older run still goes on]",
         why="a run that may still fail no longer blocks",
+    ),
+    row(
+        "installation",
+        "a token to its very end",
+        old="min(life, _LONGEST_LIFE_SECONDS) - RENEWED_BEFORE_SECONDS",
+        new="min(life, _LONGEST_LIFE_SECONDS)",
+        killer=f"{_APP}::test_a_token_is_renewed_five_minutes_before_its_end_whatever_the_wall_says",
+        why="it ends on the way, and a write is refused",
+    ),
+    row(
+        "installation",
+        "a token for each that asks",
+        old="        if self._minting is None:\n",
+        new="        if self._renew_at >= 0:\n",
+        killer=f"{_APP}::test_those_who_ask_at_once_share_one_token_and_one_error",
+        why="twenty at once, and GitHub sets a limit on all of them",
+    ),
+    row(
+        "policy",
+        "a token for whoever asks",
+        old="    for rule in INNER if inner else outer:\n",
+        new="    for rule in (*INNER, *outer):\n",
+        killer=f"{_APP}::test_no_caller_gets_a_token_out_of_the_transport",
+        why="an answer with a key in it reaches a tool",
+    ),
+    row(
+        "first_commit",
+        "the token that makes, for good",
+        old='tickets.spent(tx, "move_branch", ticket.repo):\n        return False',
+        new="not ticket.repo:\n        return False",
+        killer="two_tokens.py::test_a_ticket_decides_which_token_its_request_leaves_with",
+        why="the token that may administer does everyday work",
     ),
 )

@@ -111,6 +111,12 @@ LISTED: tuple[tuple[str, str, str, Field | None], ...] = (
     ("get_activity", "GET", rf"{_J}/sessions/{ID}/activities/{ID}{QUERY}", None),
     ("whoami", "GET", rf"{_G}/user{QUERY}", None),
     ("list_repositories", "GET", rf"{_G}/user/repos{QUERY}", None),
+    (
+        "list_installed_repositories",
+        "GET",
+        rf"{_G}/installation/repositories{QUERY}",
+        None,
+    ),
     ("get_repository", "GET", rf"{_REPO}{QUERY}", None),
     ("get_tree", "GET", rf"{_REPO}/git/trees/{BRANCH}{QUERY}", None),
     ("get_blob", "GET", rf"{_REPO}/git/blobs/[0-9a-f]{{40}}{QUERY}", None),
@@ -186,7 +192,7 @@ LISTED: tuple[tuple[str, str, str, Field | None], ...] = (
     (
         "create_repository",
         "POST",
-        rf"{_G}/user/repos",
+        rf"{_G}/(?:user|orgs/{NAME})/repos",
         part(
             name=like(r"[a-z0-9][a-z0-9-]{0,99}"),
             description=TEXT,

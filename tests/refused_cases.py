@@ -109,7 +109,11 @@ REFUSED: dict[str, Case] = {
     "transfer": Case("POST", f"{GITHUB}{REPO}/transfer", {"new_owner": "else"}),
     "fork": Case("POST", f"{GITHUB}{REPO}/forks", {}),
     "create from a template": Case("POST", f"{GITHUB}{REPO}/generate", {"name": "x"}),
-    "create in an organisation": Case("POST", f"{GITHUB}/orgs/acme/repos", CREATE),
+    "create in an organisation for all": Case(
+        "POST", f"{GITHUB}/orgs/acme/repos", {**CREATE, "visibility": "internal"}
+    ),
+    "an App's installations": Case("GET", f"{GITHUB}/app/installations"),
+    "a token of an App": Case("POST", f"{GITHUB}/app/installations/7/access_tokens"),
     "create a branch": Case("POST", f"{GITHUB}{REPO}/git/refs", {"ref": "refs/heads/x"}),
     "force a branch": Case("PATCH", MAIN, {"sha": SHA, "force": True}),
     "force by word": Case("PATCH", MAIN, {"sha": SHA, "force": "false"}),

@@ -22,6 +22,7 @@ from mcp_server.sandbox.sites import Sites
 from mcp_server.sandbox.world import EPOCH, World
 from mcp_server.services import Services
 from mcp_server.settings import Settings
+from tests import app_cases
 
 T = TypeVar("T")
 
@@ -130,11 +131,12 @@ def of(repositories: int) -> Size:
 
 
 def _connect(world: World, clock: LoopClock, recorder: Recorder, state: Path) -> Services:
+    token = Settings(
+        jules_api_key=SecretStr(SANDBOX_JULES_KEY),
+        github_token=SecretStr(SANDBOX_GITHUB_TOKEN),
+    )
     return services.connect(
-        Settings(
-            jules_api_key=SecretStr(SANDBOX_JULES_KEY),
-            github_token=SecretStr(SANDBOX_GITHUB_TOKEN),
-        ),
+        app_cases.settings() if world.github.app else token,
         clock=clock,
         engine=store.open_engine(f"sqlite:///{state}"),
         network=services.Network(reads=recorder, fresh=world.transport),

@@ -14,6 +14,7 @@ from mcp_server.cache import Cache, Entry
 from mcp_server.clients.etags import KIND, ConditionalReads
 from mcp_server.errors import Unreadable
 from mcp_server.sandbox.mix import CALM
+from tests import app_cases
 from tests.guard_cases import START, answer
 from tests.survey_cases import Asked, Place, at_place, of
 
@@ -56,10 +57,14 @@ def test_one_page_that_changed_is_the_only_one_that_is_sent_again():
     at_place(play, size=of(250))
 
 
-def test_a_repository_behind_a_last_page_that_is_full_is_not_missed():
+@pytest.mark.parametrize("app", [False, True], ids=["a token", "an App"])
+def test_a_repository_behind_a_last_page_that_is_full_is_not_missed(app: bool):
     """A tag is of the body; what follows stands in the header, which a 304 need not repeat."""
 
     async def play(place: Place) -> None:
+        if app:
+            app_cases.install(place.world)
+            place.restart()
         assert len(await place.parts.account.repositories(max_age=0)) == 100
         place.world.github.create("zzz", private=True, description="", by_client=False)
         listing = await place.parts.account.repository_listing()

@@ -66,15 +66,16 @@ def reads(folder: Path) -> list[httpx2.Request]:
         guarded = guard(network, OpenDoor(), clock)
         http = httpx2.AsyncClient(transport=guarded)
         cache = Cache(open_engine(f"sqlite:///{folder}/state.db"), owner="x")
-        hub = GitHubClient(
-            http, base=GITHUB, clock=clock, conditional=ConditionalReads(http, cache)
-        )
+        kept = ConditionalReads(http, cache)
+        hub = GitHubClient(http, base=GITHUB, clock=clock, conditional=kept)
+        of_app = GitHubClient(http, base=GITHUB, clock=clock, conditional=kept, installed=True)
         actions, trees = ActionsClient(http, base=GITHUB), TreesClient(http, base=GITHUB)
         workflows, words = WorkflowsClient(http, base=GITHUB), CareClient(http, base=GITHUB)
         pulls = PullsClient(http, base=GITHUB)
         everything: tuple[Awaitable[object], ...] = (
             TokensClient(http, base=GITHUB, transport=guarded).work(),
             hub.list_repositories(),
+            of_app.list_repositories(),
             hub.get_repository(REPO),
             hub.get_tree(REPO, "feature/x-1"),
             hub.list_checks(REPO, "feature/x-1"),

@@ -180,9 +180,9 @@ def test_each_read_that_a_client_makes_leaves_by_its_own_rule(tmp_path: Path):
         guarded = guard(network, tickets, clock)
         http = httpx2.AsyncClient(transport=guarded)
         cache = Cache(open_engine(f"sqlite:///{tmp_path}/state.db"), owner="x")
-        hub = GitHubClient(
-            http, base=GITHUB, clock=clock, conditional=ConditionalReads(http, cache)
-        )
+        kept = ConditionalReads(http, cache)
+        hub = GitHubClient(http, base=GITHUB, clock=clock, conditional=kept)
+        of_app = GitHubClient(http, base=GITHUB, clock=clock, conditional=kept, installed=True)
         actions = ActionsClient(http, base=GITHUB)
         trees = TreesClient(http, base=GITHUB)
         workflows = WorkflowsClient(http, base=GITHUB)
@@ -191,6 +191,7 @@ def test_each_read_that_a_client_makes_leaves_by_its_own_rule(tmp_path: Path):
         reads: Sequence[Callable[[], object]] = (
             TokensClient(http, base=GITHUB, transport=guarded).work,
             hub.list_repositories,
+            of_app.list_repositories,
             lambda: hub.get_repository("owner/tool"),
             lambda: hub.get_tree("owner/tool", "feature/x-1"),
             lambda: hub.list_checks("owner/tool", SHA),

@@ -33,6 +33,8 @@ GITHUB = {
     "GET /user": ("whoami", "read"),
     # The survey, and the count of repositories created in the window.
     "GET /user/repos": ("list_repositories", "read"),
+    # The same for a GitHub App, which has an installation and no user.
+    "GET /installation/repositories": ("list_installed_repositories", "read"),
     # Is it there, is it private, what is its default branch.
     "GET /repos/{owner}/{repo}": ("get_repository", "read"),
     # Health: which files there are. By branch or commit.
@@ -72,6 +74,8 @@ GITHUB = {
     "GET /repos/{owner}/{repo}/contents/{path}": ("get_workflow_file", "read"),
     # Private, without wiki or auto-merge: the body says each of these or does not leave.
     "POST /user/repos": ("create_repository", "mutation"),
+    # The same body: an organization's own words for it (`visibility`, `internal`) have no field.
+    "POST /orgs/{org}/repos": ("create_repository", "mutation"),
     # Plain files on an existing tree: no symlink, no submodule, nothing above or in `.git`; a file
     # that goes, or stays under another name, by its blob.
     "POST /repos/{owner}/{repo}/git/trees": ("create_tree", "mutation"),
@@ -100,6 +104,12 @@ GITHUB = {
         "disable_workflow",
         "mutation",
     ),
+}
+# What the transport asks as a GitHub App, and no caller can: where it is installed, and a token of
+# that installation. Nothing changes by either.
+INNER = {
+    "GET /app/installations": ("find_installation", "read"),
+    "POST /app/installations/{installation_id}/access_tokens": ("mint_token", "query"),
 }
 JULES = {
     # Which repositories Jules can work on.
@@ -176,13 +186,13 @@ def described() -> Mapping[str, Any]:
     }
 
 
-def passing(service: Service, operation: str) -> set[tuple[str, str]]:
+def passing(service: Service, operation: str, *, inner: bool = False) -> set[tuple[str, str]]:
     """Return kind and effect of every way in which an operation gets out; empty: refused."""
     method, template = operation.split(" ", 1)
     return {
         (rule.kind, rule.effect)
         for path, body in product(_paths(template), BODIES)
-        if (rule := _decided(service, method, path, body)) is not None
+        if (rule := _decided(service, method, path, body, inner=inner)) is not None
     }
 
 
@@ -194,9 +204,9 @@ def _paths(template: str) -> Iterator[str]:
     return (re.sub(r"\{\w+\}", place, named) for place in PLACES)
 
 
-def _decided(service: Service, method: str, path: str, body: bytes) -> Rule | None:
+def _decided(service: Service, method: str, path: str, body: bytes, *, inner: bool) -> Rule | None:
     try:
-        return policy.decide(service, method, path, (), {}, body)
+        return policy.decide(service, method, path, (), {}, body, inner=inner)
     except Refused:
         return None
 
@@ -207,6 +217,13 @@ def test_of_all_that_github_describes_exactly_the_table_passes():
     assert len(operations) > 1000
     found = {one: kinds for one in operations if (kinds := passing("github", one))}
     assert found == {operation: {row} for operation, row in GITHUB.items()}
+
+
+def test_what_an_app_asks_for_itself_is_two_operations_and_no_others():
+    """Their answers hold a token: no caller's request gets out by these rows."""
+    found = {one: kinds for one in described() if (kinds := passing("github", one, inner=True))}
+    assert found == {operation: {row} for operation, row in INNER.items()}
+    assert sorted(INNER.values()) == sorted((rule.kind, rule.effect) for rule in policy.INNER)
 
 
 def test_of_all_that_jules_does_exactly_the_table_passes():

@@ -14,7 +14,7 @@ from agent.planner.plan import Plan, Split, Task
 from agent.run import Options
 from agent.state import Day, State
 from agent.tidy import tidy
-from agent.wiring import Wired, WorldFlags, in_memory, make_world
+from agent.wiring import Wired, WorldFlags, in_memory, make_world, sandbox_settings
 from mcp_server.clock import LoopClock
 from mcp_server.models import Budget, Discovery, Events, Paused, Started
 from mcp_server.sandbox.loop import run_virtual
@@ -60,9 +60,8 @@ def in_a_world(folder: Path, play: Callable[[Wired], Awaitable[T]]) -> T:
             world = make_world(WorldFlags(sandbox=True), clock, CALM)
             world.jules.script = scripted()
             url = f"sqlite:///{folder}/state.db"
-            wired = await in_memory(
-                stack, world=world, clock=clock, url=url, allowance=CALM.allowance
-            )
+            settings = sandbox_settings(CALM.allowance)
+            wired = await in_memory(stack, world=world, clock=clock, url=url, settings=settings)
             return await play(wired)
 
     return run_virtual(work())
@@ -79,9 +78,8 @@ def test_sessions_of_somebody_else_are_archived_with_the_setting_only(
             clock = LoopClock(EPOCH)
             world = make_world(WorldFlags(sandbox=True), clock, FULL)
             url = f"sqlite:///{tmp_path}/state.db"
-            wired = await in_memory(
-                stack, world=world, clock=clock, url=url, allowance=100, archive_others=others
-            )
+            settings = sandbox_settings(100, archive_others=others)
+            wired = await in_memory(stack, world=world, clock=clock, url=url, settings=settings)
             found = await tidy(wired.tools, wired.state, others=True)
             theirs = [one for one in world.jules.sessions.values() if one.foreign]
             assert len(theirs) == FULL.foreign_sessions_per_day

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from mcp_server.errors import SettingsError
-from mcp_server.settings import Preferences, Settings, load_settings
+from mcp_server.settings import Preferences, Settings, check_keys, load_settings
 
 
 def load(directory: Path, text: str | None = None, /, **environ: str) -> Settings:
@@ -211,3 +211,45 @@ def test_plain_http_to_another_machine_is_refused_even_then(tmp_path: Path, url:
     """The switch is for loopback."""
     with pytest.raises(SettingsError, match="https"):
         load(tmp_path, FACTORY_JULES_URL=url, FACTORY_ALLOW_LOOPBACK_HTTP="1")
+
+
+@pytest.mark.parametrize(
+    ("environ", "said"),
+    [
+        ({"GITHUB_APP_ID": "7"}, "needs both"),
+        ({"GITHUB_APP_KEY": "a private key"}, "needs both"),
+        (
+            {"GITHUB_APP_ID": "7", "GITHUB_APP_KEY": "a private key", "GITHUB_TOKEN": "a-token"},
+            "choose one",
+        ),
+        ({"GITHUB_APP_ID": "7;8", "GITHUB_APP_KEY": "a private key"}, "github_app_id"),
+        ({"FACTORY_OWNER": "not/a-login"}, "owner"),
+    ],
+)
+def test_half_an_app_or_one_beside_a_token_is_refused(
+    tmp_path: Path, environ: dict[str, str], said: str
+):
+    """Nobody would know which of them works."""
+    with pytest.raises(SettingsError, match=said):
+        load(tmp_path, **environ)
+
+
+def test_an_app_is_its_number_and_a_file_with_its_key(tmp_path: Path):
+    """INTERFACE.md: `GITHUB_APP_ID` and `GITHUB_APP_KEY_FILE`; then no token is needed."""
+    place = tmp_path / "key.pem"
+    place.write_text("a private key\n", encoding="utf-8")
+    found = load(
+        tmp_path, GITHUB_APP_ID="7", GITHUB_APP_KEY_FILE=str(place), JULES_API_KEY="a-jules-key"
+    )
+    check_keys(found)
+    assert found.github_app_key is not None
+    assert found.github_app_key.get_secret_value() == "a private key"
+    assert "private" not in repr(found)
+
+
+@pytest.mark.parametrize("missing", ["JULES_API_KEY", "GITHUB_TOKEN"])
+def test_a_key_that_is_needed_is_named(tmp_path: Path, missing: str):
+    """Before anything is asked of anybody."""
+    keys = {"JULES_API_KEY": "a-jules-key", "GITHUB_TOKEN": "a-token"}
+    with pytest.raises(SettingsError, match=missing):
+        check_keys(load(tmp_path, **{name: key for name, key in keys.items() if name != missing}))

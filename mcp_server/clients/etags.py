@@ -62,4 +62,6 @@ def _may_go_on(kept: Entry) -> bool:
     if following:
         return False
     data: Any = json.loads(content)
-    return isinstance(data, list) and len(data) >= WHOLE_PAGE  # pyright: ignore[reportUnknownArgumentType]
+    # Bare, or in an object beside their number: the longest list of an answer is the page.
+    lists: list[Any] = [*data.values()] if isinstance(data, dict) else [data]  # pyright: ignore[reportUnknownArgumentType, reportUnknownMemberType]
+    return any(isinstance(one, list) and len(one) >= WHOLE_PAGE for one in lists)  # pyright: ignore[reportUnknownArgumentType]

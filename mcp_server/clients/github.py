@@ -166,23 +166,35 @@ class GitHubClient:
     """Reads and sends through the guarded transport; keeps nothing but answers with their tags."""
 
     def __init__(
-        self, http: httpx2.AsyncClient, *, base: str, clock: Clock, conditional: ConditionalReads
+        self,
+        http: httpx2.AsyncClient,
+        *,
+        base: str,
+        clock: Clock,
+        conditional: ConditionalReads,
+        installed: bool = False,
     ) -> None:
-        """Speak to the API at `base`; what is asked again and again, over `conditional`."""
+        """Speak to the API at `base`; what is asked again and again, over `conditional`.
+
+        `installed` means that a GitHub App works: it has an installation's repositories, no user's.
+        """
         self._http = http
         self._conditional = conditional
         self._base = base.rstrip("/")
         self._clock = clock
+        self._installed = installed
         self.checks = ChecksClient(http, base=base)
 
     async def list_repositories(self) -> tuple[tuple[Listed, ...], RepositoryListing]:
-        """Return every repository the token's owner has, and when each was made.
+        """Return every repository of the account, and when each was made.
 
         Each page is asked conditionally; the listing's date is of this reading all the same.
         """
         received, received_at = self._clock.elapsed(), self._clock.now()
         url: str | None = f"{self._base}/user/repos"
         params = [("affiliation", "owner"), ("per_page", "100"), ("sort", "full_name")]
+        if self._installed:
+            url, params = f"{self._base}/installation/repositories", [("per_page", "100")]
         found: list[Listed] = []
         first: datetime | None = None
         for _ in range(MOST_PAGES):
@@ -190,7 +202,7 @@ class GitHubClient:
                 break
             page = await self._conditional.get(url, params)
             first = first or page.date
-            found += [_listed(raw) for raw in rows(page)]
+            found += [_listed(raw) for raw in rows(page, "repositories")]
             url, params = page.next_url, []
         if first is None or url is not None:
             raise Unreadable(f"the repositories do not end within {MOST_PAGES} pages")
@@ -345,10 +357,14 @@ def pull_request(repo: str, raw: object) -> PullRequest:
     )
 
 
-def create_repository(name: str, description: str) -> Prepared:
-    """Build the creation of a private repository with a first commit."""
+def create_repository(name: str, description: str, *, organization: str | None = None) -> Prepared:
+    """Build the creation of a private repository with a first commit.
+
+    It becomes the organization's, or that of the account whose token it leaves with.
+    """
     body = bodies.CreateRepository(name=name, description=description)
-    return github_write("create_repository", "POST", "/user/repos", body)
+    path = f"/orgs/{organization}/repos" if organization else "/user/repos"
+    return github_write("create_repository", "POST", path, body)
 
 
 def create_tree(repo: str, base_tree: str, files: Sequence[tuple[str, str]]) -> Prepared:

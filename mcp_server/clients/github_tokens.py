@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import httpx2
 
 from mcp_server.clients.wire import Wire, parse, read
+from mcp_server.guard.installation import Installed
 from mcp_server.guard.transport import GuardedTransport
 
 # The scope without which a classic token cannot delete a repository.
@@ -33,8 +34,11 @@ class TokensClient:
         self._base = base.rstrip("/")
         self._transport = transport
 
-    async def work(self) -> TokenOwner:
-        """Return whose the token is that does everything but what `maker` does."""
+    async def work(self) -> TokenOwner | Installed:
+        """Return whose the token is that does everything but what `maker` does, or the App."""
+        installation = self._transport.installation
+        if installation is not None:
+            return await installation.look()
         return _owner(await self._http.get(f"{self._base}/user"))
 
     async def maker(self) -> TokenOwner | None:

@@ -84,9 +84,14 @@ def github_write(kind: str, method: str, path: str, body: bodies.Body) -> Prepar
     return Prepared(service="github", kind=kind, method=method, path=path, body=body)
 
 
-def rows(answer: Answer) -> Sequence[object]:
-    """Return the items of an answer that is a bare list, as GitHub's are."""
+def rows(answer: Answer, name: str = "") -> Sequence[object]:
+    """Return the items of an answer that is a bare list, as GitHub's are, or an object with one.
+
+    That stands under `name`, beside how many there are in all.
+    """
     data: object = answer.data
+    if name and isinstance(data, dict):
+        data = cast("dict[str, object]", data).get(name)
     if not isinstance(data, list):
         raise Unreadable("a list from GitHub is not a JSON array")
     return cast("list[object]", data)

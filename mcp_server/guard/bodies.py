@@ -71,7 +71,7 @@ class SendMessage(Body):
 
 
 class CreateRepository(Body):
-    """`POST /user/repos`: GitHub makes it public unless `private` is said (OpenAPI, 2026-11)."""
+    """A new repository: GitHub makes it public unless `private` is said (OpenAPI, 2026-11)."""
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,99}$")]
     description: str

@@ -51,6 +51,7 @@ _READS: tuple[tuple[Service, str, str], ...] = (
     ("jules", rf"/sessions/{_ID}/activities/{_ID}", "get_activity"),
     ("github", r"/user", "whoami"),
     ("github", r"/user/repos", "list_repositories"),
+    ("github", r"/installation/repositories", "list_installed_repositories"),
     ("github", _REPO, "get_repository"),
     ("github", rf"{_REPO}/git/trees/{_BRANCH}", "get_tree"),
     ("github", rf"{_REPO}/git/blobs/{_SHA}", "get_blob"),
@@ -93,6 +94,7 @@ _MUTATIONS: tuple[tuple[Service, str, str, str, type[Body]], ...] = (
     ("jules", "POST", rf"/sessions/{_ID}:archive", "archive_session", bodies.Nothing),
     ("jules", "POST", rf"/sessions/{_ID}:unarchive", "unarchive_session", bodies.Nothing),
     ("github", "POST", r"/user/repos", "create_repository", bodies.CreateRepository),
+    ("github", "POST", rf"/orgs/{_NAME}/repos", "create_repository", bodies.CreateRepository),
     ("github", "POST", rf"{_REPO}/git/trees", "create_tree", bodies.CreateTree),
     ("github", "POST", rf"{_REPO}/git/commits", "create_commit", bodies.CreateCommit),
     ("github", "POST", rf"{_REPO}/git/refs", "create_branch", bodies.CreateBranch),
@@ -172,6 +174,28 @@ SWITCHED: tuple[Rule, ...] = (
 )
 
 
+# What the transport asks as the GitHub App itself, and for nobody else: an answer holds a token.
+INNER: tuple[Rule, ...] = (
+    Rule(
+        service="github",
+        method="GET",
+        path=re.compile(r"/app/installations"),
+        kind="find_installation",
+        effect="read",
+        body=None,
+    ),
+    # Without a body it is the installation's own permissions, and changes nothing.
+    Rule(
+        service="github",
+        method="POST",
+        path=re.compile(rf"/app/installations/{_LONG_NUMBER}/access_tokens"),
+        kind="mint_token",
+        effect="query",
+        body=bodies.Absent,
+    ),
+)
+
+
 def decide(
     service: Service,
     method: str,
@@ -181,6 +205,7 @@ def decide(
     body: bytes,
     *,
     switched_on: Collection[str] = (),
+    inner: bool = False,
 ) -> Rule:
     """Return the rule that lets this request out.
 
@@ -192,6 +217,7 @@ def decide(
         headers: lower-case names.
         body: as it will be sent.
         switched_on: the kinds of `SWITCHED` that may leave.
+        inner: by the rules of `INNER` instead of those for callers.
 
     Raises:
         Refused: no rule fits (`limit` is `policy`).
@@ -200,7 +226,8 @@ def decide(
         raise _refusal(f"method override on {method} {path}")
     if service != "site" and not _is_plain(path):
         raise _refusal(f"{path!r} is not a plain path")
-    for rule in (*RULES, *(one for one in SWITCHED if one.kind in switched_on)):
+    outer = (*RULES, *(one for one in SWITCHED if one.kind in switched_on))
+    for rule in INNER if inner else outer:
         if rule.service == service and rule.method == method and rule.path.fullmatch(path):
             if not _asks_plainly(rule, query):
                 raise _refusal(f"{rule.kind} with the query {sorted(query)}")

@@ -19,6 +19,8 @@ RESERVED = 0.01
 # "At least a minute", longer each time, where a secondary limit does not say how long.
 FIRST_PAUSE_SECONDS = 60.0
 _ALL = ""
+# What is not counted with the rest; an App's own requests are not its installation's.
+_RESOURCES = {"ask_nodes": "graphql", "find_installation": "app", "mint_token": "app"}
 _SECONDARY = re.compile(rb"secondary[ -]rate[ -]limit", re.IGNORECASE)
 
 
@@ -79,7 +81,7 @@ def is_limit(response: httpx2.Response) -> bool:
 
 
 def _resource(rule: Rule) -> str:
-    return "graphql" if rule.effect == "query" else "core"
+    return _RESOURCES.get(rule.kind, "core")
 
 
 def _number(response: httpx2.Response, name: str) -> int | None:

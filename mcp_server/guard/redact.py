@@ -23,6 +23,7 @@ SHORTEST_SECRET = 8
 CHUNK = 12
 # Every chunk holds a gram at a multiple of `_STRIDE`, wherever it begins.
 _GRAM = 6
+_MOST_LEARNT = 3
 _STRIDE = CHUNK - _GRAM + 1
 # What a stream holds back of a line without an end, or of a key without one.
 _MOST_HELD = 64 * 1024
@@ -68,6 +69,20 @@ class Redactor:
             SettingsError: a secret is shorter than 8 characters; masking it would eat ordinary
                 words, and not masking it would leak it.
         """
+        self._given = tuple(secrets)
+        self._learnt: tuple[str, ...] = ()
+        self._index()
+
+    def learn(self, secret: str) -> None:
+        """Mask this from now on, too; of what was learnt the last few are kept.
+
+        For what lives an hour and is replaced before: the one before the last opens nothing.
+        """
+        self._learnt = (*self._learnt, secret)[-_MOST_LEARNT:]
+        self._index()
+
+    def _index(self) -> None:
+        secrets = (*self._given, *self._learnt)
         forms = {form for secret in secrets for form in _forms(secret)}
         self._short = tuple(sorted(form for form in forms if len(form) < CHUNK))
         grams: dict[str, list[tuple[str, int]]] = {}

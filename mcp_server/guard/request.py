@@ -13,6 +13,7 @@ from mcp_server.guard.policy import Service
 from mcp_server.models import Marker
 
 _REPO = re.compile(r"/repos/([^/]+/[^/]+)(?:/|\Z)")
+_ORGANIZATION = re.compile(r"/orgs/([^/]+)/repos")
 _PULL = re.compile(r"/repos/([^/]+/[^/]+)/pulls/([0-9]+)/")
 _SESSION = re.compile(r"/sessions/([^/:]+)(?::|\Z)")
 
@@ -47,8 +48,14 @@ class Prepared:
         return found[1] if found else None
 
     def makes(self, repo: str) -> bool:
-        """Whether it creates the repository `repo`, as far as the request says: its name."""
+        """Whether it creates the repository `repo`, as far as the request says.
+
+        That is its name, and the organization if it is one's.
+        """
         owner, _, name = repo.partition("/")
+        organization = _ORGANIZATION.fullmatch(self.path)
+        if organization and organization[1].casefold() != owner.casefold():
+            return False
         return isinstance(self.body, bodies.CreateRepository) and bool(
             owner and name == self.body.name
         )

@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, timedelta
 from email.utils import parsedate_to_datetime
+from functools import partial
 from typing import Protocol
 
 import httpx2
@@ -21,6 +22,7 @@ from mcp_server.clock import Clock
 from mcp_server.errors import Ambiguous, Refused, Unavailable, Unreadable
 from mcp_server.guard import evidence, policy
 from mcp_server.guard.evidence import Asked, Outcome
+from mcp_server.guard.installation import App, Installation
 from mcp_server.guard.origins import shown, texts_in
 from mcp_server.guard.policy import Rule, Service
 from mcp_server.guard.rate import Governor, is_limit
@@ -34,6 +36,7 @@ SEND_TIMEOUT_SECONDS = 60.0
 LONGEST_RETRY_AFTER_SECONDS = 60.0
 # Most bytes of an answer, unpacked, by service: whoever wrote a log may have written without end.
 _MOST_BYTES: Mapping[Service, int] = {"log": 8_000_000}
+_BEARER = "Bearer "
 _PASSING = frozenset({429, 500, 502, 503, 504})
 # So ends a query that was too heavy: it would again, and each time costs (facts/github.md 1.3).
 _HEAVY = frozenset({502, 504})
@@ -64,13 +67,15 @@ class Tickets(Protocol):
 class Origin:
     """A service's address and the headers that only it is sent; `hosts` serve it too.
 
-    `maker` is sent instead with what makes a repository; empty: that has no key of its own.
+    `maker` is sent instead with what makes a repository; empty: that has no key of its own. `app`
+    speaks with tokens that the transport mints; None: `headers` are all.
     """
 
     service: Service
     base: str
     headers: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
     maker: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
+    app: App | None = None
     hosts: re.Pattern[str] | None = None
 
 
@@ -112,6 +117,19 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
         self._governor = Governor()
         self._in_flight: dict[asyncio.Task[httpx2.Response], str] = {}
         self.requests: dict[str, int] = {}
+        self.installation = next(
+            (
+                Installation(
+                    origin.app,
+                    clock=clock,
+                    ask=partial(self._ask_as_app, origin),
+                    learn=redactor.learn,
+                )
+                for origin in origins
+                if origin.app is not None
+            ),
+            None,
+        )
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         """Judge `request` and send it, or raise `Refused` before anything is sent."""
@@ -129,14 +147,13 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
         )
         self._refuse_keys(rule, body)
         if rule.effect != "mutation":
-            return await self._read(rule, _leaving(request, body, origin.headers))
+            return await self._read_as(origin, rule, request, body)
         ticket = request.extensions.get("ticket")
         if not isinstance(ticket, str):
             raise Refused(f"{rule.kind} without a ticket never leaves", limit="ticket")
         digest = policy.digest(origin.service, request.method, path, body)
-        # By the ticket, which fits this request alone: no caller says which key it leaves with.
-        making = origin.maker and self._tickets.makes_repository(ticket)
-        leaving = _leaving(request, body, origin.maker if making else origin.headers)
+        # Before the ticket is taken: without a key nothing is sent.
+        leaving = _leaving(request, body, await self._keys(origin, ticket))
         return await self._mutate(ticket, digest, origin, rule, leaving)
 
     async def ask_maker(self) -> httpx2.Response | None:
@@ -149,6 +166,33 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
                 response.request = asked
                 return response
         return None
+
+    async def _keys(self, origin: Origin, ticket: str | None = None) -> Mapping[str, str]:
+        """Return what a request leaves with: its ticket decides, which fits no other request."""
+        if ticket is not None and origin.maker and self._tickets.makes_repository(ticket):
+            return origin.maker
+        if origin.app is None or self.installation is None:
+            return origin.headers
+        return {**origin.headers, **_bearing(await self.installation.token())}
+
+    async def _read_as(
+        self, origin: Origin, rule: Rule, request: httpx2.Request, body: bytes
+    ) -> httpx2.Response:
+        """Read with a key; where a minted one is refused, once more with another."""
+        leaving = _leaving(request, body, await self._keys(origin))
+        response = await self._read(rule, leaving)
+        if response.status_code != 401 or origin.app is None or self.installation is None:
+            return response
+        self.installation.reject(_borne(leaving))
+        return await self._read(rule, _leaving(request, body, await self._keys(origin)))
+
+    async def _ask_as_app(
+        self, origin: Origin, method: str, target: str, claim: str
+    ) -> httpx2.Response:
+        path, names = target.partition("?")[0], policy.query_names(target)
+        rule = policy.decide(origin.service, method, path, names, {}, b"", inner=True)
+        asked = httpx2.Request(method, origin.base.rstrip("/") + target)
+        return await self._read(rule, _leaving(asked, b"", {**origin.headers, **_bearing(claim)}))
 
     def _refuse_keys(self, rule: Rule, body: bytes) -> None:
         """Refuse a body with a key in it: what built it may have decoded what it was given."""
@@ -261,6 +305,8 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
                 with passing(_host(request)):
                     response = await connection.handle_async_request(request)
                 body = await response.aread()
+            if response.status_code == 401 and self.installation is not None:
+                self.installation.reject(_borne(request))
         except (httpx2.ConnectError, httpx2.ConnectTimeout) as error:
             failed = Outcome(state="released", evidence=f"no connection: {type(error).__name__}")
             self._tickets.record_outcome(ticket, failed)
@@ -326,12 +372,20 @@ async def _up_to(most: int, request: httpx2.Request, response: httpx2.Response) 
     return httpx2.Response(response.status_code, headers=headers, content=bytes(body))
 
 
+def _bearing(token: str) -> Mapping[str, str]:
+    return {"authorization": f"{_BEARER}{token}"}
+
+
+def _borne(request: httpx2.Request) -> str:
+    return request.headers.get("authorization", "").removeprefix(_BEARER)
+
+
 def _host(request: httpx2.Request) -> str:
     return request.url.raw_host.decode("ascii")
 
 
 def _says_later(rule: Rule, response: httpx2.Response) -> bool:
-    if rule.effect == "query" and response.status_code in _HEAVY:
+    if rule.kind == "ask_nodes" and response.status_code in _HEAVY:
         return False
     passing_by = response.status_code in _PASSING or is_limit(response)
     return passing_by or _is_cut_off(response.content)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 
 from mcp_server.sandbox.agenda import Agenda
+from mcp_server.sandbox.apps import App
 from mcp_server.sandbox.chance import between, draw
 from mcp_server.sandbox.ci import Ci
 from mcp_server.sandbox.git import changes
@@ -24,6 +25,9 @@ class GitHub:
         """Begin with no repository; `on_red` is told of pull requests whose checks failed."""
         self.repos: dict[str, Repo] = {}
         self.tokens: dict[str, Token] = {GITHUB_TOKEN: Token()}
+        self.app: App | None = None
+        # Whether the account is an organization's; else it is a person's.
+        self.organization = False
         self.on_red: Callable[[Repo, Pull], None] = lambda _repo, _pull: None
         # Which session has left a diff, for a pull request that a client opens with it.
         self.author_of: Callable[[Repo, str], str | None] = lambda _repo, _diff: None

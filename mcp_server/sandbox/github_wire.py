@@ -57,6 +57,8 @@ class GitHubWire:
         account: tuple[tuple[str, str, Handler], ...] = (
             ("GET", "/user/repos", self._list_repos),
             ("POST", "/user/repos", self._create_repo),
+            ("POST", "/orgs/{}/repos", self._create_for_organization),
+            ("GET", "/installation/repositories", self._list_installed),
             ("GET", "/rate_limit", self._rate_limit),
             ("POST", GRAPHQL, self.graphql.answer),
         )
@@ -79,6 +81,8 @@ class GitHubWire:
 
     def answer(self, call: Call) -> Reply:
         """Answer one call; raise `Problem` for a refusal."""
+        if self._github.app and call.path.startswith("/app/"):
+            return self._github.app.answer(call, self._github.now, self._owner())
         token = self._token(call)
         now = self._github.now
         limit = self._points if call.path == GRAPHQL else self._limit
@@ -103,7 +107,8 @@ class GitHubWire:
         authorization = call.headers.get("authorization")
         if authorization is None:
             raise refuse(401, "Requires authentication")
-        token = self._github.tokens.get(authorization.partition(" ")[2])
+        said, app = authorization.partition(" ")[2], self._github.app
+        token = self._github.tokens.get(said) or (app and app.token(said, self._github.now))
         if token is None:
             raise refuse(401, "Bad credentials")
         return token
@@ -174,7 +179,22 @@ class GitHubWire:
         shown = [repo for repo in repos if kept in ("all", "private" if repo.private else "public")]
         return paged(call, shown, repo_json)
 
+    def _list_installed(self, call: Call) -> Reply:
+        repos = sorted(self._github.repos.values(), key=lambda repo: repo.id)
+        return paged(call, repos, repo_json, "repositories")
+
+    def _owner(self) -> dict[str, object]:
+        kind = "Organization" if self._github.organization else "User"
+        return {**user_json(OWNER, OWNER_ID), "type": kind}
+
+    def _create_for_organization(self, call: Call) -> Reply:
+        if not self._github.organization or call.args[0].lower() != OWNER:
+            raise not_found()
+        return self._create_repo(call)
+
     def _create_repo(self, call: Call) -> Reply:
+        if self._github.organization and call.path == "/user/repos":
+            raise refuse(403, "the token's own account is no part of this world")
         body = sent(call)
         # GitHub turns every other character into a dash, silently (facts/github.md 1.4).
         name = re.sub(r"[^A-Za-z0-9._-]", "-", text(body, "name"))[:100]
@@ -231,6 +251,7 @@ class GitHubWire:
             number=repo.next_number(),
             title=text(body, "title"),
             body=text(body, "body"),
+            author=self._token(call).writes_as,
             created=now,
             updated=now,
         )

@@ -43,6 +43,7 @@ class Token:
     """
 
     login: str = OWNER
+    writes_as: str = OWNER
     scopes: tuple[str, ...] | None = ("repo", "workflow")
     may: Mapping[str, str] | None = None
     what: str = "personal access token"

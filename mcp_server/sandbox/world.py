@@ -14,6 +14,7 @@ import httpx2
 from mcp_server.clock import Clock
 from mcp_server.sandbox.actions_wire import LOG_HOST
 from mcp_server.sandbox.agenda import Agenda
+from mcp_server.sandbox.apps import MINTS
 from mcp_server.sandbox.chance import between, pick
 from mcp_server.sandbox.faults import Exchange, Fault, strike_after, strike_before
 from mcp_server.sandbox.github import GitHub
@@ -150,7 +151,8 @@ class World:
 
     def _describe(self, call: Call) -> Exchange:
         mutation = None
-        reads = call.method in READS or (call.host, call.path) == (GITHUB_HOST, GRAPHQL)
+        without_effect = call.path == GRAPHQL or call.path.endswith(MINTS)
+        reads = call.method in READS or (call.host == GITHUB_HOST and without_effect)
         if call.host in (JULES_HOST, GITHUB_HOST) and not reads:
             self._mutations += 1
             mutation = self._mutations

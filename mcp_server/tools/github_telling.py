@@ -145,10 +145,10 @@ class GitHubTelling:
 
     async def _reports(self, repo: str, tag: str) -> tuple[api.Issue, ...]:
         begins = f"<!-- daily-factory report {tag} -->"
-        login = (await self._services.account.login()).casefold()
+        author = (await self._services.account.identity()).author.casefold()
         issues = await self._services.care.issues(repo)
         return tuple(
-            one for one in issues if one.author.casefold() == login and one.body.startswith(begins)
+            one for one in issues if one.author.casefold() == author and one.body.startswith(begins)
         )
 
     async def _own(self, repo: str) -> Repository:

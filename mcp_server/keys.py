@@ -1,0 +1,120 @@
+"""The secrets of a server, and which service each is sent to: from here they go to the guard."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from pydantic import SecretStr
+
+from mcp_server.clients import github as github_api
+from mcp_server.clients.github_actions import LOG_HOSTS
+from mcp_server.guard import marker
+from mcp_server.guard.installation import App
+from mcp_server.guard.transport import Origin
+from mcp_server.settings import GITHUB_URL, Settings, check_keys
+from mcp_server.trends import SOURCES
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Keys:
+    """Those to speak with, those that mark, and former ones of either kind.
+
+    `github` is None where an `app` works; `maker` None: repositories are made with the same one.
+    """
+
+    jules: str
+    github: str | None
+    app: App | None
+    maker: str | None
+    own: tuple[str, ...]
+    old: tuple[str, ...]
+
+    @classmethod
+    def of(cls, settings: Settings) -> "Keys":
+        """Take them out of the settings; raises `SettingsError` for one that is needed."""
+        check_keys(settings)
+        own = [settings.marker_key] if settings.marker_key else []
+        return cls(
+            jules=_said(settings.jules_api_key) or "",
+            github=_said(settings.github_token),
+            app=_app(settings),
+            maker=_said(settings.github_create_token),
+            own=tuple(key.get_secret_value() for key in own),
+            old=tuple(key.get_secret_value() for key in settings.marker_keys_old),
+        )
+
+    @property
+    def all(self) -> tuple[str, ...]:
+        """Everything that must stand in no text."""
+        known = (self.jules, self.github, self.maker, _bare(self.app), *self.own, *self.old)
+        return tuple(key for key in known if key)
+
+    @property
+    def that_mark(self) -> tuple[bytes, ...]:
+        """The key that signs, then every one that may have signed: set as such, or derived."""
+        derived = [marker.derive_key(key) for key in (self.jules, *self.old)]
+        own, old = ([key.encode() for key in keys] for keys in (self.own, self.old))
+        return tuple(dict.fromkeys([*own, *derived, *old]))
+
+    @property
+    def reader(self) -> str:
+        """What tells whose reading a cache holds.
+
+        An App's tokens change by the hour, what they may read does not: it is told by the App and
+        the account it is to work for.
+        """
+        who = f"app {self.app.id} {self.app.owner or ''}" if self.app else self.github or ""
+        return hashlib.sha256(b"daily-factory cache " + who.encode()).hexdigest()[:16]
+
+
+def origins(settings: Settings, keys: Keys) -> tuple[Origin, ...]:
+    """Return every address there is, each with the keys that only it is sent."""
+    hosts = sorted({host for source in SOURCES for host in source.facts.hosts})
+    return (
+        Origin(service="jules", base=settings.jules_url, headers={"x-goog-api-key": keys.jules}),
+        Origin(
+            service="github",
+            base=settings.github_url,
+            headers=_speaking_with(keys.github) if keys.github else github_api.HEADERS,
+            maker=_speaking_with(keys.maker) if keys.maker else {},
+            app=keys.app,
+        ),
+        *_logs(settings),
+        # Jules' own description, which is public: no key goes there.
+        Origin(service="site", base=f"{settings.jules_url.rpartition('/')[0]}/$discovery"),
+        *(Origin(service="site", base=f"https://{host}") for host in hosts),
+    )
+
+
+def world_of(jules_key: str) -> str:
+    """Return the stamp of the ledger of the account that the key belongs to."""
+    digest = hashlib.sha256(b"daily-factory account " + jules_key.encode()).hexdigest()
+    return f"account:{digest[:16]}"
+
+
+def _said(secret: SecretStr | None) -> str | None:
+    return secret.get_secret_value() if secret else None
+
+
+def _app(settings: Settings) -> App | None:
+    number, key = settings.github_app_id, settings.github_app_key
+    if number is None or key is None:
+        return None
+    return App(id=number, key=key.get_secret_value(), owner=settings.owner)
+
+
+def _bare(app: App | None) -> str:
+    """Return an App's key without the lines around it, which are everybody's."""
+    lines = app.key.splitlines() if app else []
+    return "\n".join(line for line in lines if not line.startswith("-----"))
+
+
+def _speaking_with(github_token: str) -> Mapping[str, str]:
+    return {**github_api.HEADERS, "authorization": f"Bearer {github_token}"}
+
+
+def _logs(settings: Settings) -> tuple[Origin, ...]:
+    """Return where GitHub keeps logs; another GitHub keeps its own elsewhere, or has none."""
+    if settings.github_url != GITHUB_URL:
+        return ()
+    return (Origin(service="log", base=f"https://{LOG_HOSTS[0]}", hosts=LOG_HOSTS[1]),)
