@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from mcp_server import competitors, identity, permissions
 from mcp_server.clients.jules_discovery import Drift, drift
 from mcp_server.errors import FactoryError, SettingsError
+from mcp_server.guard.installation import Installed
 from mcp_server.guard.ledger import LISTING_FRESH_SECONDS
 from mcp_server.models import Finding, Repository, Source
 from mcp_server.services import Services
@@ -58,7 +59,21 @@ def _odd_sources(number: int) -> Iterator[Finding]:
 
 async def _github(services: Services) -> Sequence[Finding]:
     found = await identity.look(services.tokens)
-    return tuple(permissions.judge(found, services.settings.owner))
+    said = tuple(permissions.judge(found, services.settings.owner))
+    if isinstance(found.work, Installed) or found.work.scopes is not None:
+        return said
+    return (*said, *await _reads(services, permissions.WORK if found.maker else ""))
+
+
+async def _reads(services: Services, name: str) -> Sequence[Finding]:
+    """Try what a token reads, of which GitHub tells nothing, on the repository pushed to last."""
+    known = await services.account.repositories(max_age=300)
+    pushed = [one for one in known if one.pushed_at and not one.archived]
+    if not pushed:
+        return ()
+    last = max(pushed, key=lambda one: one.pushed_at or one.created_at)
+    refused = await services.tokens.refused_reads(last.repo, last.default_branch)
+    return tuple(permissions.judge_reads(last.repo, refused, name))
 
 
 async def _coverage(services: Services) -> Sequence[Finding]:

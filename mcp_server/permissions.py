@@ -87,6 +87,25 @@ def judge_token(scopes: Collection[str] | None, name: str = "") -> Iterator[Find
         yield _finding("note", said, "make one with repo and workflow only")
 
 
+def judge_reads(repo: str, refused: Mapping[str, str], name: str = "") -> Iterator[Finding]:
+    """Say what a token may not read, by what GitHub refused of `repo` and what it asks for.
+
+    Check runs no fine-grained token reads: that is no fault of this one.
+    """
+    who = name or "the token"
+    for permission, asked in refused.items():
+        read: Permission = (permission, "read")
+        text = f"{who} may not read {permission} (of {repo}): {COSTS[read]}"
+        fix = f"give it what GitHub asks for: {asked}"
+        if permission == "checks":
+            yield _finding("note", text, "only a classic token or a GitHub App reads them")
+        else:
+            yield _finding("error" if read in _VITAL else "warning", text, fix)
+    if not refused.keys() - {"checks"}:
+        text = f"{who} reads all that is needed of {repo}"
+        yield _finding("ok", f"{text}; what it may write shows when it is tried")
+
+
 def judge_app(app: Installed, *, alone: bool) -> Iterator[Finding]:
     """Say what an App's installation lacks; `alone` means that it makes the repositories too."""
     who, lacks = f"the GitHub App {app.app_slug}, installed for {app.login},", 0
@@ -119,7 +138,7 @@ def _elsewhere(identity: Identity, maker: TokenOwner) -> Iterator[Finding]:
 
 
 _FINE_GRAINED = (
-    "a fine-grained one: GitHub does not tell what it may do. Where it cannot read check runs, "
+    "a fine-grained one: GitHub does not tell what it may do, and lets none read check runs; "
     "Actions' jobs and commit statuses are judged instead"
 )
 _WORK_NEEDS = "Metadata, Actions and Commit statuses to read, Contents, Pull requests and Issues"

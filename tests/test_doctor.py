@@ -11,7 +11,7 @@ from agent.tools import Tools
 from agent.wiring import SANDBOX_GITHUB_TOKEN
 from mcp_server.clients.jules_discovery import Drift
 from mcp_server.doctor import judge_clock, judge_drift
-from mcp_server.permissions import judge_token
+from mcp_server.permissions import COSTS, judge_token
 from mcp_server.sandbox.faults import Exchange, Fault
 from mcp_server.sandbox.portfolio import SCHEDULED_YML
 from mcp_server.sandbox.repository import OWNER
@@ -39,6 +39,42 @@ def test_a_token_is_judged_by_what_it_may_do(scopes: Collection[str] | None, lev
     found = list(judge_token(scopes))
     assert [one.level for one in found] == levels
     assert all(one.fix for one in found if one.level != "ok")
+
+
+FINE = {
+    **dict.fromkeys(("metadata", "statuses", "actions"), "read"),
+    **dict.fromkeys(("contents", "pull_requests", "issues"), "write"),
+}
+
+
+@pytest.mark.parametrize(
+    ("missing", "levels"),
+    [
+        (None, ["note", "note", "ok"]),
+        ("contents", ["note", "error", "note"]),
+        ("pull_requests", ["note", "error", "note"]),
+        ("issues", ["note", "warning", "note"]),
+        ("actions", ["note", "warning", "note"]),
+        ("statuses", ["note", "warning", "note"]),
+    ],
+)
+def test_what_a_fine_grained_token_cannot_read_is_tried_and_told_with_its_cost(
+    missing: str | None, levels: list[str]
+):
+    """facts/github.md 1.8: GitHub names the permission only where it refuses."""
+    may = {name: level for name, level in FINE.items() if name != missing}
+
+    async def play(desk: Desk) -> None:
+        token = Token(scopes=None, may=may)
+        desk.world.github.tokens[SANDBOX_GITHUB_TOKEN] = token
+        found = [one for one in (await desk.ask("doctor"))["findings"] if one["check"] == "github"]
+        assert [one["level"] for one in found] == levels
+        if missing is not None:
+            [told] = [one for one in found if f"may not read {missing} " in one["text"]]
+            assert COSTS[missing, "read"] in told["text"]
+            assert f"{missing}=read" in told["fix"]
+
+    at_desk(play)
 
 
 @pytest.mark.parametrize(

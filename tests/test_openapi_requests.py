@@ -74,6 +74,7 @@ def reads(folder: Path) -> list[httpx2.Request]:
         pulls = PullsClient(http, base=GITHUB)
         everything: tuple[Awaitable[object], ...] = (
             TokensClient(http, base=GITHUB, transport=guarded).work(),
+            TokensClient(http, base=GITHUB, transport=guarded).refused_reads(REPO, "main"),
             hub.list_repositories(),
             of_app.list_repositories(),
             hub.get_repository(REPO),

@@ -1,16 +1,29 @@
 """Whose the GitHub tokens are and what they may do, as GitHub tells it (facts/github.md 1.8)."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import httpx2
 
 from mcp_server.clients.wire import Wire, parse, read
 from mcp_server.guard.installation import Installed
+from mcp_server.guard.rate import is_limit
 from mcp_server.guard.transport import GuardedTransport
 
 # The scope without which a classic token cannot delete a repository.
 DELETES = "delete_repo"
+
+
+# One harmless read for each permission that a repository's reads need, by what it is below it.
+_PROBES: Mapping[str, str] = {
+    "contents": "/git/ref/heads/{branch}",
+    "pull_requests": "/pulls?per_page=1",
+    "issues": "/issues?per_page=1",
+    "actions": "/actions/workflows?per_page=1",
+    "statuses": "/commits/{branch}/status",
+    "checks": "/commits/{branch}/check-runs?per_page=1",
+}
 
 
 class _User(Wire):
@@ -45,6 +58,20 @@ class TokensClient:
         """Return whose the token is that makes repositories; None: there is none for that."""
         response = await self._transport.ask_maker()
         return None if response is None else _owner(response)
+
+    async def refused_reads(self, repo: str, branch: str) -> Mapping[str, str]:
+        """Return which permissions are missing to read `repo`, and what GitHub asks for instead.
+
+        One request each. Only a refusal counts: what is not there, or not now, says nothing.
+        """
+        refused: dict[str, str] = {}
+        for permission, below in _PROBES.items():
+            url = f"{self._base}/repos/{repo}{below.format(branch=branch)}"
+            response = await self._http.get(url)
+            if response.status_code == 403 and not is_limit(response):
+                asked = response.headers.get("x-accepted-github-permissions", "")
+                refused[permission] = asked or f"{permission}=read"
+        return refused
 
 
 def _owner(response: httpx2.Response) -> TokenOwner:
