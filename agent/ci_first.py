@@ -1,12 +1,17 @@
 """Offers CI to repositories without any: nothing is merged there, so no session is spent there."""
 
 from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
 
 from agent.tools import ToolFailed, Tools
-from mcp_server.models import ProposedPatch, Value
+from mcp_server.clock import Clock
+from mcp_server.models import GateVerdict, Merged, ProposedPatch, PullView, Value
 
 # New pull requests a day: a person has to read each.
 MOST_NEW = 10
+# Green is seen twice, half a minute apart; what runs longer than this is the next day's.
+LOOK_AGAIN = timedelta(seconds=60)
+PATIENCE = timedelta(minutes=20)
 
 
 class Offer(Value):
@@ -38,6 +43,47 @@ async def offer_ci(
     if found:
         say(f"{len(found)} repositories wait for a person to merge their CI")
     return tuple(found)
+
+
+async def merge_ci(
+    tools: Tools,
+    clock: Clock,
+    offers: Sequence[Offer],
+    *,
+    say: Callable[[str], None],
+    until: datetime,
+) -> tuple[Offer, ...]:
+    """Merge what the gate lets through; returns what waits for a person, or for its run, still.
+
+    Where the operator does not let our own CI be merged the gate says so at once, and nothing is
+    waited for.
+    """
+    end = min(until, clock.now() + PATIENCE)
+    left = tuple(offers)
+    while True:
+        seen = [(one, await _merge(tools, one, say)) for one in left]
+        left = tuple(one for one, verdict in seen if verdict != "merge")
+        if clock.now() >= end or not any(verdict == "wait" for _, verdict in seen):
+            return left
+        await clock.sleep_until(min(end, clock.now() + LOOK_AGAIN))
+
+
+async def _merge(tools: Tools, offer: Offer, say: Callable[[str], None]) -> GateVerdict:
+    """Return what the gate says of an offer, having merged it where that is `merge`."""
+    place = {"repo": offer.repo, "number": offer.number}
+    try:
+        decision = (await tools.call("github_get_pull", PullView, **place)).decision
+        if decision.verdict != "merge":
+            return decision.verdict
+        head = decision.head_sha
+        done = await tools.call("github_merge_pull", Merged, **place, head_sha=head)
+    except ToolFailed as error:
+        say(f"the CI of {offer.repo} is not merged: {error}")
+        return "human"
+    if not done.merged:
+        return "wait" if done.decision.verdict == "merge" else done.decision.verdict
+    say(f"{offer.repo} has CI now: sessions may follow")
+    return "merge"
 
 
 def waiting(offers: Sequence[Offer]) -> tuple[str, ...]:

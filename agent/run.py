@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from agent.answers import with_answers
 from agent.base_watch import watch_bases
-from agent.ci_first import offer_ci, waiting
+from agent.ci_first import merge_ci, offer_ci, waiting
 from agent.discover import discover
 from agent.execute import Execution, Limits, Outcome
 from agent.exit_codes import CUT_OFF, exit_code
@@ -201,8 +201,11 @@ async def _execute(
     working = asyncio.current_task()
     try:
         offers = await offer_ci(context.tools, plan.without_ci, context.say)
-        outcome = replace(await execution.run(taken_up), waiting=waiting(offers))
-        outcome = await _tidied(context, outcome)
+        outcome = await execution.run(taken_up)
+        left = await merge_ci(
+            context.tools, context.clock, offers, say=context.say, until=limits.deadline
+        )
+        outcome = await _tidied(context, replace(outcome, waiting=waiting(left)))
         return await _with_bases(context, outcome, limits.deadline), False
     except asyncio.CancelledError:
         if working is None or not was_interrupted():

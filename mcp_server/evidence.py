@@ -1,5 +1,6 @@
 """Reads what the gate decides by from GitHub and Jules: the evidence of one pull request."""
 
+from mcp_server.changeable import is_left_alone
 from mcp_server.check_evidence import read_checks
 from mcp_server.clock import steady
 from mcp_server.errors import FactoryError, NotFound, Refused
@@ -43,6 +44,7 @@ async def read_pull(services: Services, repo: str, number: int) -> GateEvidence:
         earlier=earlier,
         session=opener or proposer,
         proposed=proposer is not None,
+        own_ci=opener is None and _may_be_own_ci(services, pull),
         files=files,
     )
     # From when the last answer was there, so that two looks are as far apart as they seem.
@@ -67,6 +69,12 @@ def own_tag(services: Services, pull: PullRequest) -> Marker | None:
     place = proposal.place(pull.base_ref, pull.head_ref, pull.head_sha)
     found = marker.read(pull.tag, services.marker_keys, repo=pull.repo, branch=place)
     return found if found is not None and found.valid else None
+
+
+def _may_be_own_ci(services: Services, pull: PullRequest) -> bool:
+    """Whether we opened it by ourselves, and the operator lets our own CI be merged there."""
+    allowed = services.settings.merge_own_ci and not is_left_alone(services, pull.repo)
+    return allowed and own_tag(services, pull) is not None
 
 
 async def _files(

@@ -14,6 +14,8 @@ from mcp_server.prompts import plain
 # Squash first: one commit, one piece of work, and the one of ours that every rule of a linear
 # history allows.
 METHODS: tuple[MergeMethod, ...] = ("squash", "merge", "rebase")
+# Of the pull request that adds our own CI, and of its merge.
+CI_TITLE = "ci: check every change"
 _LONGEST_TITLE = 150
 _MOST_CHECKS_TOLD = 20
 _KINDS = {"create": "feat", "update": "feat", "repair": "fix"}
@@ -32,22 +34,31 @@ def method_for(repo: str, allowed: Collection[str] | None) -> MergeMethod:
     return fitting[0]
 
 
-def commit_words(pull: PullRequest, session: Session, checks: Sequence[Check]) -> tuple[str, str]:
+def commit_words(
+    pull: PullRequest, session: Session | None, checks: Sequence[Check]
+) -> tuple[str, str]:
     """Return title and message of the commit that merges the work of `session`.
 
-    The title is the pull request's, made a Conventional Commit (1.0.0) where it is none.
+    The title is the pull request's, made a Conventional Commit (1.0.0) where it is none. Without a
+    session it is the one thing that is proposed without: our own CI.
     """
+    tested = f"Tested by the checks of {pull.head_sha}, green in two looks: {_passed(checks)}."
+    if session is None:
+        begun = "The workflow that new repositories begin with, as it is compiled in, proposed in"
+        return f"{CI_TITLE} (#{pull.number})", f"{begun} {pull.url}.\n\n{tested}"
     tag = session.marker
     lane, key = (tag.lane, tag.task_key) if tag else ("manual", "none")
     title = plain(pull.title, _LONGEST_TITLE) or f"work of session {session.id}"
     if not _CONVENTIONAL.fullmatch(title):
         title = f"{_KINDS.get(lane, 'chore')}: {title}"
-    passed = sorted({one.name for one in checks if one.conclusion == "success"})
-    named = ", ".join(plain(name, 60) for name in passed[:_MOST_CHECKS_TOLD])
     message = (
         f"Work of Jules session {session.id} for task {key} (lane {lane}), proposed in "
         f"{pull.url} against {pull.base_ref}.\n\n"
-        f"Tested by the checks of {pull.head_sha}, green in two looks: {named}.\n\n"
-        f"Jules-Session: {session.id}\nFactory-Task: {key}"
+        f"{tested}\n\nJules-Session: {session.id}\nFactory-Task: {key}"
     )
     return f"{title} (#{pull.number})", message
+
+
+def _passed(checks: Sequence[Check]) -> str:
+    passed = sorted({one.name for one in checks if one.conclusion == "success"})
+    return ", ".join(plain(name, 60) for name in passed[:_MOST_CHECKS_TOLD])

@@ -93,6 +93,11 @@ class Settings(Preferences):
         default=False,
         description="let jules_delete_session remove sessions for good; they still count",
     )
+    merge_own_ci: bool = Field(
+        default=False,
+        description="merge the CI that github_add_ci proposes, once its own run is green; else a "
+        "person does, who may not want it",
+    )
     jules_url: str = Field(default=JULES_URL, description="where Jules' API lives")
     github_url: str = Field(default=GITHUB_URL, description="where GitHub's API lives")
     allow_loopback_http: bool = Field(

@@ -377,3 +377,53 @@ PROPOSED: dict[str, tuple[Change, GateVerdict]] = {
     "behind": (both(session(pull=None), BAD["behind"][0]), "fix"),
     "red": (both(session(pull=None), checks(check(conclusion="failure"))), "fix"),
 }
+
+BLOB = "679a552b03bc0b2006adff194757728b6a1b7eab"  # of prompts/standard/ci.yml
+
+
+def ours(status: str = "added", *, path: str = FILE, sha: str | None = BLOB) -> ChangedFile:
+    """Return our own CI, as it is added."""
+    return ChangedFile(path=path, status=status, additions=40, sha=sha)
+
+
+def session_of_good() -> Change:
+    return plain(session=GOOD.session)
+
+
+OWN_CI_ADDED = both(
+    plain(own_ci=True, session=None, expected=frozenset[Expectation]()),
+    files(ours()),
+    checks(check(), run("success")),
+)
+# Begins with `OWN_CI_ADDED`: a pull request of ours that adds our CI, where that may be merged.
+OWN_CI: dict[str, tuple[Change, GateVerdict]] = {
+    "as it stands": (plain(), "merge"),
+    "where a person merges it": (plain(own_ci=False), "human"),
+    "opened by a session": (session_of_good(), "human"),
+    "from a fork": (pull(head_repo="stranger/tool"), "human"),
+    "into another repository": (pull(base_repo="stranger/tool"), "human"),
+    "another text": (files(ours(sha="b" * 40)), "human"),
+    "a text that is not told": (files(ours(sha=None)), "human"),
+    "another file": (files(ours(path=".github/workflows/other.yml")), "human"),
+    "changed, not added": (files(ours("modified")), "human"),
+    "renamed to it": (
+        files(ours("added").model_copy(update={"previous_path": "a.yml"})),
+        "human",
+    ),
+    "a file beside it": (files(ours(), file("src/tool.py")), "human"),
+    "two of it": (files(ours(), ours()), "human"),
+    "no file": (files(), "human"),
+    "files not listed": (plain(files=None), "human"),
+    "its run failed": (checks(check(), run("failure")), "fix"),
+    "its run goes on": (checks(check(), run(None, "in_progress")), "wait"),
+    "its run was skipped": (checks(check(), run("skipped")), "wait"),
+    "only another workflow ran": (checks(check(), run("success", name="x.yml")), "wait"),
+    "its run waits for approval": (checks(check(), run("action_required")), "human"),
+    "no check at all": (checks(), "human"),
+    "checks not readable": (plain(checks=None), "wait"),
+    "green once": (plain(earlier=None), "wait"),
+    "head too young": (plain(head_since=ago(seconds=59)), "wait"),
+    "behind": (pull(mergeable_state="behind"), "fix"),
+    "a merge queue": (plain(rules=Rules(merge_queue=True)), "human"),
+    "required by GitHub, missing": (rules("security"), "wait"),
+}

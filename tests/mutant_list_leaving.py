@@ -243,10 +243,10 @@ LEAVING = (
         why="work in a repository of ours is written over without a pull request",
     ),
     row(
-        "paths",
+        "own_ci",
         "any text is our CI",
-        old="    return hashlib.sha256(entry.content.encode()).hexdigest() in CI_TEXTS\n",
-        new="    return bool(hashlib.sha256(entry.content.encode()).hexdigest())\n",
+        old="    return hashlib.sha256(content.encode()).hexdigest() in TEXTS.values()\n",
+        new="    return bool(hashlib.sha256(content.encode()).hexdigest())\n",
         killer="offers.py::test_no_other_change_of_what_runs_is_ever_proposed[another text]",
         why="a model's own workflow is proposed under our name",
     ),
@@ -257,6 +257,24 @@ LEAVING = (
         new="        if run.path and run.suite\n",
         killer=f"{_SOURCE}[an older run still goes on]",
         why="a run that may still fail no longer blocks",
+    ),
+    row(
+        "own_ci",
+        "our CI and what stands beside it",
+        old="    if files is None or len(files) != 1:\n",
+        new="    if not files:\n",
+        killer="gate.py::test_our_own_ci_is_merged_where_that_is_allowed_and_nothing_else_passes_with_it"
+        "[a file beside it]",
+        why="a permission for one workflow merges any other change with it",
+    ),
+    row(
+        "gate",
+        "our CI that did not run",
+        old="not _own_run_succeeded(evidence):\n",
+        new="not evidence.checks:\n",
+        killer="gate.py::test_our_own_ci_is_merged_where_that_is_allowed_and_nothing_else_passes_with_it"
+        "[its run was skipped]",
+        why="a status of somebody else stands for it",
     ),
     row(
         "installation",

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from agent.ci_first import MOST_NEW, Offer, offer_ci, waiting
 from agent.tools import Tools
-from mcp_server.guard import paths
+from mcp_server.guard import own_ci
 from mcp_server.sandbox.mix import CALM
 from tests.agent_cases import Desk, at_desk
 
@@ -24,7 +24,7 @@ def test_ci_is_offered_a_few_at_a_time_and_a_no_is_a_no() -> None:
         declined = desk.world.github.repo(first[0].repo)
         assert declined is not None
         [pull] = declined.pulls.values()
-        assert set(declined.git.files(pull.head)) >= {paths.CI}
+        assert set(declined.git.files(pull.head)) >= {own_ci.PATH}
         pull.state = "closed"
         await desk.wait(minutes=61)
         again = await offer_ci(tools, repos, said.append)

@@ -16,6 +16,8 @@ from tests.gate_cases import (
     FINE,
     GOOD,
     HEAD,
+    OWN_CI,
+    OWN_CI_ADDED,
     PROPOSED,
     Change,
     ago,
@@ -227,3 +229,18 @@ def test_what_we_opened_with_a_sessions_patch_is_judged_like_its_own(
 ):
     """DESIGN.md section 6.4: but for the outputs, which no longer name it, all else holds."""
     assert gate(replace(change(GOOD), proposed=True)).verdict == verdict
+
+
+@pytest.mark.parametrize(("change", "verdict"), OWN_CI.values(), ids=list(OWN_CI))
+def test_our_own_ci_is_merged_where_that_is_allowed_and_nothing_else_passes_with_it(
+    change: Change, verdict: GateVerdict
+):
+    """Issue 6 point 5: byte for byte ours, alone, and its own run green by the usual rules."""
+    assert gate(change(OWN_CI_ADDED(GOOD))).verdict == verdict
+
+
+@given(st.lists(anything, max_size=3))
+def test_the_permission_for_our_own_ci_opens_the_gate_for_nothing_else(several: list[Change]):
+    """Whatever else is judged, it is judged as if the operator had said nothing."""
+    evidence = both(*several)(GOOD)
+    assert gate(replace(evidence, own_ci=True)) == gate(evidence)

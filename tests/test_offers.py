@@ -8,7 +8,7 @@ import pytest
 from mcp_server import standard
 from mcp_server.clients import github_patches
 from mcp_server.errors import Refused
-from mcp_server.guard import paths
+from mcp_server.guard import own_ci
 from mcp_server.guard.ledger import Ledger
 from mcp_server.patches.plan import Change
 from mcp_server.prompts import FOLDER
@@ -37,7 +37,12 @@ def with_files(desk: Desk, **workflows: str) -> Repo:
 def test_the_workflows_that_may_be_offered_are_the_ones_in_the_standard():
     """A byte more in a prompt file, and nothing is offered until somebody looked."""
     texts = [path.read_bytes() for path in sorted((FOLDER / "standard").glob("ci*.yml"))]
-    assert {hashlib.sha256(text).hexdigest() for text in texts} == paths.CI_TEXTS
+    assert {
+        hashlib.sha1(b"blob %d\0" % len(text) + text, usedforsecurity=False).hexdigest(): (
+            hashlib.sha256(text).hexdigest()
+        )
+        for text in texts
+    } == own_ci.TEXTS
 
 
 @pytest.mark.parametrize(
@@ -65,8 +70,8 @@ def test_a_repository_without_ci_is_offered_it_once():
         told = await desk.ask("github_add_ci", repo=REPO)
         [pull] = repo.pulls.values()
         files = repo.git.files(repo.git.branches["daily-factory/ci"])
-        assert repo.git.text(files[paths.CI]) == standard.ci_for(files)
-        assert set(files) - set(repo.git.files(repo.git.branches["main"])) == {paths.CI}
+        assert repo.git.text(files[own_ci.PATH]) == standard.ci_for(files)
+        assert set(files) - set(repo.git.files(repo.git.branches["main"])) == {own_ci.PATH}
         assert (told["number"], told["already"], told["state"]) == (pull.number, False, "open")
         sent = list(desk.tap.mutations)
         pull.state = "closed"
@@ -135,11 +140,11 @@ def test_nothing_is_offered_where_nobody_may_touch(tool: str):
 
 OURS = standard.ci_for(())
 HIDDEN: dict[str, tuple[Change, ...]] = {
-    "another text": (Change(path=paths.CI, mode="100644", content=f"{OURS}\n"),),
+    "another text": (Change(path=own_ci.PATH, mode="100644", content=f"{OURS}\n"),),
     "another name": (Change(path=f"{WORKFLOWS}x.yml", mode="100644", content=OURS),),
-    "an old blob": (Change(path=paths.CI, mode="100644", sha=SHA),),
+    "an old blob": (Change(path=own_ci.PATH, mode="100644", sha=SHA),),
     "a plain file beside it": (
-        Change(path=paths.CI, mode="100644", content=OURS),
+        Change(path=own_ci.PATH, mode="100644", content=OURS),
         Change(path="main.py", mode="100644", content="x = 1\n"),
     ),
     "the end of a guard": (Change(path=".github/CODEOWNERS", mode="100644"),),

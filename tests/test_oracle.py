@@ -310,7 +310,14 @@ def test_only_success_of_every_check_is_green(checks: tuple[str, ...], rules: li
     oracle.record(EPOCH, "pull_opened", pull="p", session="1")
     oracle.record(EPOCH, "pull_shown", pull="p", head="h")
     oracle.record(
-        EPOCH, "pull_merged", pull="p", head="h", sha="h", checks=checks, paths=("src/a.py",)
+        EPOCH,
+        "pull_merged",
+        pull="p",
+        head="h",
+        sha="h",
+        checks=checks,
+        paths=("src/a.py",),
+        added=(),
     )
     assert [v.rule for v in oracle.violations()] == rules
 

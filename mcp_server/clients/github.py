@@ -109,6 +109,7 @@ class _File(Wire):
     additions: int = 0
     deletions: int = 0
     previous_filename: str | None = None
+    sha: str | None = None
 
 
 class _Entry(Wire):
@@ -417,4 +418,5 @@ def _changed_file(raw: object) -> ChangedFile:
         additions=wire.additions,
         deletions=wire.deletions,
         previous_path=wire.previous_filename,
+        sha=wire.sha,
     )

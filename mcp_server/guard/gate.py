@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
 from typing import Literal, get_args
 
+from mcp_server.guard import own_ci
 from mcp_server.guard.checks import (
     ACTIONS,
     OWN_APPS,
@@ -83,6 +84,9 @@ _ENDED = frozenset({"COMPLETED", "FAILED"})
 _URGENCY: tuple[GateVerdict, ...] = ("human", "fix", "wait", "merge")
 
 Finding = tuple[GateVerdict, str]
+_Claim = tuple[str, str | None, str]
+# Where our own workflow is added, it is its own run that must succeed.
+_OWN_RUN = Expectation(name=own_ci.PATH, app=WORKFLOW)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,8 +108,10 @@ class GateEvidence:
     commit that `checks` were asked for, one list of all sources (`guard/checks.py`); with `blind`
     it holds no check of other apps, which this token may not see. `rules` None means that GitHub
     does not tell what it demands; nothing depends on its telling. `proposed` means that we opened
-    it with the patch of `session`, and that its own marker stands for this very head. `protected`
-    are globs; `*` matches across `/`.
+    it with the patch of `session`, and that its own marker stands for this very head. `own_ci`
+    means that such a marker stands without a session, and that the operator lets our own CI be
+    merged: no more passes by it than a change that adds that and nothing else. `protected` are
+    globs; `*` matches across `/`.
     """
 
     now: datetime
@@ -120,6 +126,7 @@ class GateEvidence:
     blind: bool = False
     rules: Rules | None = None
     proposed: bool = False
+    own_ci: bool = False
     protected: tuple[str, ...] = PROTECTED_PATHS
     max_changed_lines: int = MAX_CHANGED_LINES
 
@@ -155,6 +162,8 @@ def state_of(evidence: GateEvidence) -> CheckState:
     expected = _expected(evidence)
     unseen = evidence.blind and any(one.app not in _SEEN_BLIND for one in expected)
     state = judge_checks(None if unseen else evidence.checks, expected)
+    if state == "GREEN" and _adds_own_ci(evidence) and not _own_run_succeeded(evidence):
+        return "INCOMPLETE"
     if evidence.blind and state == "GREEN" and evidence.pull.mergeable_state != "clean":
         return "UNREADABLE"
     return state
@@ -187,7 +196,20 @@ def _is_met(wanted: Expectation, told: Collection[Check], proved: Collection[str
 
 def _expected(evidence: GateEvidence) -> frozenset[Expectation]:
     rules = evidence.rules or Rules()
-    return evidence.expected | rules.required
+    expected = evidence.expected | rules.required
+    # Nothing on the base tells that it runs: it has no CI yet.
+    return expected | {_OWN_RUN} if _adds_own_ci(evidence) else expected
+
+
+def _own_run_succeeded(evidence: GateEvidence) -> bool:
+    """Whether it was our own workflow that ran, not only whatever else looks at the head."""
+    wanted = (_OWN_RUN.name, _OWN_RUN.app)
+    runs = [one for one in evidence.checks or () if (one.name, one.app) == wanted]
+    return bool(runs) and all(_succeeded(one) for one in runs)
+
+
+def _adds_own_ci(evidence: GateEvidence) -> bool:
+    return evidence.own_ci and evidence.session is None and own_ci.is_all(evidence.files)
 
 
 def _state(check: Check) -> CheckState:
@@ -253,16 +275,16 @@ def _draft_findings(evidence: GateEvidence, _: CheckState) -> Iterator[Finding]:
 
 def _origin_findings(evidence: GateEvidence, _: CheckState) -> Iterator[Finding]:
     pull, session = evidence.pull, evidence.session
+    if _adds_own_ci(evidence):
+        yield from _false_claims(_one_place(pull))
+        return
     if session is None:
         yield "human", f"no session of ours says that it opened {pull.url}"
         return
     if not session.mine:
         yield "human", f"session {session.id} carries no valid marker of ours"
     output = session.pull
-    claims = [
-        ("base repository", pull.base_repo, pull.repo),
-        ("head repository", pull.head_repo, pull.repo),
-    ]
+    claims = _one_place(pull)
     if session.repo is not None or not evidence.proposed:
         claims.append(("repository", session.repo, pull.repo))
         claims.append(("starting branch", session.branch, pull.base_ref))
@@ -275,6 +297,18 @@ def _origin_findings(evidence: GateEvidence, _: CheckState) -> Iterator[Finding]
     else:
         claims.append(("reported base branch", output.base_ref, pull.base_ref))
         claims.append(("reported head branch", output.head_ref, pull.head_ref))
+    yield from _false_claims(claims)
+
+
+def _one_place(pull: PullRequest) -> list[_Claim]:
+    """Return what a pull request within one repository says of itself."""
+    return [
+        ("base repository", pull.base_repo, pull.repo),
+        ("head repository", pull.head_repo, pull.repo),
+    ]
+
+
+def _false_claims(claims: Sequence[_Claim]) -> Iterator[Finding]:
     for name, claimed, real in claims:
         if claimed != real:
             yield "human", f"the {name} is {claimed!r}, not {real!r}"
@@ -282,6 +316,8 @@ def _origin_findings(evidence: GateEvidence, _: CheckState) -> Iterator[Finding]
 
 def _file_findings(evidence: GateEvidence, _: CheckState) -> Iterator[Finding]:
     files = evidence.files
+    if _adds_own_ci(evidence):
+        return
     if files is None:
         yield "human", "the list of changed files is not complete"
         return

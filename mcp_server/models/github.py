@@ -68,13 +68,17 @@ class PullRequest(Value):
 
 
 class ChangedFile(Value):
-    """One file of a pull request; `status` as GitHub says (`added`, `removed`, `renamed`, …)."""
+    """One file of a pull request; `status` as GitHub says (`added`, `removed`, `renamed`, …).
+
+    `sha` is the name that git gives its new content; None: not told.
+    """
 
     path: str
     status: str
     additions: int = 0
     deletions: int = 0
     previous_path: str | None = None
+    sha: str | None = None
 
 
 class GateDecision(Value):

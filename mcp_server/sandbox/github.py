@@ -215,6 +215,11 @@ class GitHub:
                 for run in runs
             ),
             paths=tuple(change.path for change in changed),
+            added=tuple(
+                f"{change.path}@{change.new.sha}"
+                for change in changed
+                if change.new and not change.old
+            ),
         )
         tree = git.add_tree(git.merge(pull.base, pull.head)[0])
         parents = (pull.base,) if squash else (pull.base, pull.head)

@@ -45,6 +45,8 @@ class Oracle:
     def __init__(self, *, allowance: int) -> None:
         """Judge sessions by `allowance`, the most that may start in any 24 h."""
         self.effects: list[Effect] = []
+        # What may be added to workflows, each as `path@blob`: where the operator said so.
+        self.may_add: frozenset[str] = frozenset()
         self._allowance = allowance
 
     def record(self, at: datetime, kind: str, **facts: object) -> None:
@@ -56,7 +58,7 @@ class Oracle:
         (what), `ref_moved` (repo, ref, forced), `branch_written` by a client (repo, ref, new),
         `pull_opened` (pull, session whose work it is or None), `pull_shown` (pull, head),
         `pull_closed` (pull), `pull_merged` (pull, head, sha or None, checks: how each check
-        stands, paths: changed).
+        stands, paths: changed, added: `path@blob` of what was not there).
         """
         if kind not in _JUDGES:
             raise ValueError(f"the oracle has no rule for the effect {kind!r}")
@@ -64,7 +66,7 @@ class Oracle:
 
     def violations(self) -> list[Violation]:
         """Judge everything recorded so far, in order."""
-        case = _Case(self._allowance)
+        case = _Case(self._allowance, self.may_add)
         return [
             Violation(rule, effect.at, detail)
             for effect in self.effects
@@ -86,6 +88,7 @@ class _Case:
     """What is known while the effects are read once, oldest first."""
 
     allowance: int
+    may_add: frozenset[str] = frozenset()
     sessions: dict[str, _Session] = field(default_factory=dict[str, _Session])
     starts: list[datetime] = field(default_factory=list[datetime])
     tasks: dict[str, str] = field(default_factory=dict[str, str])
@@ -194,6 +197,9 @@ class _Case:
             yield "unpinned_merge", pull
         if self.shown.get(pull) != head:
             yield "stale_merge", f"{pull}: merged {head}, last shown {self.shown.get(pull)}"
+        added = _list(effect, "added")
+        if len(paths) == len(added) == 1 and added[0] in self.may_add:
+            return
         if opener is None or opener.foreign or opener.task is None:
             yield "foreign_merge", pull
         if any(path.startswith(".github/workflows") for path in paths):

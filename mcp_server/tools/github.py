@@ -218,15 +218,13 @@ class GitHubTools:
 
 
 def _merge_of(seen: GateEvidence, allowed: Collection[str] | None) -> Prepared:
-    pull, session = seen.pull, seen.session
-    if session is None:
-        raise Refused(f"{pull.url} is nobody's session's", limit="foreign")
+    pull = seen.pull
     return api.merge_pull(
         pull.repo,
         pull.number,
         pull.head_sha,
         method=merging.method_for(pull.repo, allowed),
-        words=merging.commit_words(pull, session, seen.checks or ()),
+        words=merging.commit_words(pull, seen.session, seen.checks or ()),
     )
 
 

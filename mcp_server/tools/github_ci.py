@@ -8,8 +8,9 @@ from mcp_types import CallToolResult
 from mcp_server import competitors, standard
 from mcp_server.changeable import changeable
 from mcp_server.errors import Refused
-from mcp_server.guard import paths
+from mcp_server.guard import own_ci
 from mcp_server.guard.bodies import BRANCHES
+from mcp_server.merging import CI_TITLE
 from mcp_server.models import Marker, ProposedPatch, Repository
 from mcp_server.patches.plan import Change
 from mcp_server.proposing import Wanted, propose
@@ -18,8 +19,8 @@ from mcp_server.tools.jules_arguments import Repo
 from mcp_server.tools.result import answer
 
 _WORKFLOWS = ".github/workflows/"
+_A_PERSON = "a person"
 CI_BRANCH = f"{BRANCHES}ci"
-CI_TITLE = "ci: check every change"
 REMOVAL_TITLE = "ci: remove the schedules that start sessions by themselves"
 
 
@@ -33,9 +34,10 @@ class GitHubCi:
         """Open a pull request that gives a repository without CI a workflow that checks changes.
 
         Without CI nothing is ever merged there, so no session is worth its unit. The workflow is
-        compiled in, for what the repository is written in; a person merges it. Costs no session.
+        compiled in, for what the repository is written in. Costs no session.
         Called again it gives the same pull request, also one that a person has closed: that is a
-        no. Next: a person merges it, then github_repo_health.
+        no. Next: a person merges it, or github_merge_pull where the operator allows that for our
+        own CI; then github_repo_health.
         """
         own = await changeable(self._services, repo)
         files = (await self._services.github.get_tree(own.repo, own.default_branch)).files
@@ -45,11 +47,14 @@ class GitHubCi:
         text = standard.ci_for(files)
         return await self._propose(
             own,
-            (Change(path=paths.CI, mode="100644", content=text),),
+            (Change(path=own_ci.PATH, mode="100644", content=text),),
             branch=CI_BRANCH,
             title=CI_TITLE,
             origin=f"{own.repo} has no CI, and nothing is merged that no check has proved. This "
             "workflow is the one that new repositories begin with; no session was spent on it.",
+            ending="github_merge_pull, once its own run was green twice"
+            if self._services.settings.merge_own_ci
+            else _A_PERSON,
         )
 
     async def github_remove_workflows(self, repo: Repo) -> Annotated[CallToolResult, ProposedPatch]:
@@ -77,7 +82,14 @@ class GitHubCi:
         )
 
     async def _propose(
-        self, own: Repository, work: tuple[Change, ...], *, branch: str, title: str, origin: str
+        self,
+        own: Repository,
+        work: tuple[Change, ...],
+        *,
+        branch: str,
+        title: str,
+        origin: str,
+        ending: str = _A_PERSON,
     ) -> CallToolResult:
         task = Marker(
             ledger=self._services.ledger.id,
@@ -100,4 +112,4 @@ class GitHubCi:
             ),
         )
         how = f"was opened before, and is {found.pull.state}" if found.already else "is open"
-        return answer(f"{found.pull.url} {how}: a person merges it", found.told())
+        return answer(f"{found.pull.url} {how}; it is merged by {ending}", found.told())
