@@ -15,7 +15,7 @@ from mcp_server.sandbox.life import Life
 from mcp_server.sandbox.mix import CALM
 from mcp_server.sandbox.visitor import scripted
 from tests.agent_cases import HEAD, LACKING, NOW, REPO, decision, progress, pull, session
-from tests.test_execute import NEW, Day, carry_out
+from tests.day_cases import NEW, Day, carry_out
 
 POLICY = Policy()
 OLD_HEAD = "b" * 40

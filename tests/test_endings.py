@@ -18,8 +18,8 @@ from mcp_server.sandbox.session import Order
 from mcp_server.sandbox.visitor import scripted
 from mcp_server.sandbox.world import EPOCH
 from tests.agent_cases import NOW, REPO, Desk, at_desk
+from tests.day_cases import CARE, NEW, OTHER, SPLIT, Day, Strike, carry_out
 from tests.days import Nights, run_once
-from tests.test_execute import CARE, NEW, OTHER, SPLIT, Day, Strike, carry_out
 
 TODAY = f"{EPOCH:%Y-%m-%d}"
 

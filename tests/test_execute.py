@@ -3,155 +3,33 @@
 Days here carry out a given plan of a few tasks, so that each shows one thing.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from agent.answers import drop
-from agent.planner.plan import Plan, Split, Task
-from agent.report.model import TaskLine
-from agent.run import Options, Result
+from agent.run import Options
 from agent.state import State
-from agent.wiring import WorldFlags, make_world
-from mcp_server.clock import LoopClock
 from mcp_server.guard.ledger import Ledger
 from mcp_server.models import Lane
 from mcp_server.sandbox.faults import Exchange, Fault
 from mcp_server.sandbox.life import Life
-from mcp_server.sandbox.loop import run_virtual
-from mcp_server.sandbox.mix import CALM, Size
-from mcp_server.sandbox.portfolio import KINDS, SUBJECTS
-from mcp_server.sandbox.repository import OWNER
 from mcp_server.sandbox.visitor import scripted
-from mcp_server.sandbox.world import EPOCH, World
-from tests.agent_cases import NOW, OTHER_REPO, Tap, task
-from tests.days import Nights, run_once
-from tests.guard_cases import ManualClock, open_ledger
-
-CARE = task(key="kcare")
-OTHER = task(key="kother", repo=OTHER_REPO, variables={"repo": OTHER_REPO, "evidence": "none"})
-SECOND = task(key="ksecond", prompt="docs", title="Improve docs")
-NEW = task(
-    key="knew",
-    lane="create",
-    repo="factory-owner/new-app",
-    title="Build: a new app",
-    prompt="create",
-    variables={
-        "repo": "factory-owner/new-app",
-        "idea_title": "New app",
-        "idea_description": "An app",
-        "idea_origin": "devto",
-    },
+from tests.day_cases import (
+    CARE,
+    NEW,
+    OTHER,
+    REFUSED,
+    SECOND,
+    Day,
+    Strike,
+    carry_out,
+    elsewhere,
+    plan_of,
 )
-SPLIT = Split(startable=2, creates=0, updates=0, optimizations=2, repair_reserve=0, unused=0)
-REFUSED = Fault("refuse_connect")
-AS_DRAWN = scripted()
-NO_SOURCE = replace(CALM, odds=replace(CALM.odds, source_never=1.0))
-
-
-@dataclass
-class Strike:
-    """Strikes mutations whose path ends so, by their place among those, from 1."""
-
-    end: str
-    faults: Mapping[int, Fault]
-    seen: int = 0
-
-    def __call__(self, exchange: Exchange) -> Fault | None:
-        """Return the fault where there is one."""
-        if exchange.mutation is None or not exchange.path.endswith(self.end):
-            return None
-        self.seen += 1
-        return self.faults.get(self.seen)
-
-
-@dataclass(kw_only=True)
-class Day:
-    """What a day came to."""
-
-    nights: Nights
-    tap: Tap
-
-    @property
-    def result(self) -> Result:
-        """The last run's."""
-        return self.nights.results[-1]
-
-    @property
-    def tasks(self) -> dict[str, TaskLine]:
-        """The last report's tasks by key."""
-        return {one.id: one for one in self.result.report.tasks}
-
-    @property
-    def ends(self) -> dict[str, str]:
-        """States of the last report's tasks by key."""
-        return {key: one.state for key, one in self.tasks.items()}
-
-    @property
-    def sessions(self) -> list[str]:
-        """Titles of the sessions that came over the API, without their MAC."""
-        found = self.nights.world.jules.sessions.values()
-        return [one.title.split(" ")[4] for one in found if not one.foreign]
-
-    def sent(self, end: str) -> int:
-        """Count the mutations whose path ends so."""
-        return sum(call.endswith(end) for call in self.tap.mutations)
-
-    @property
-    def archived(self) -> list[bool]:
-        """Whether each session of ours is archived."""
-        found = self.nights.world.jules.sessions.values()
-        return [one.archived for one in found if not one.foreign]
-
-
-def elsewhere(number: int) -> list[Task]:
-    """Return tasks that look alike, each for another of the first repositories."""
-    names = [f"{SUBJECTS[n][0]}-{KINDS[n % len(KINDS)][0]}" for n in range(number)]
-    return [
-        task(key=f"kcare{n}", repo=f"{OWNER}/{name}", title=f"Improve tests, {n}")
-        for n, name in enumerate(names)
-    ]
-
-
-def plan_of(*tasks: Task) -> Plan:
-    return Plan(date="2026-11-23", created_at=NOW, split=SPLIT, ideas=(), tasks=tasks, notes=())
-
-
-def carry_out(
-    folder: Path,
-    *tasks: Task,
-    fault: Callable[[Exchange], Fault | None] | None = None,
-    size: Size = CALM,
-    runs: tuple[Options, ...] = (Options(),),
-    empty_disks: bool = False,
-    script: Callable[[str, Life], Life] = AS_DRAWN,
-    prepare: Callable[[World], None] | None = None,
-) -> Day:
-    """Carry out a plan of `tasks`, in as many runs as there are options; some have their own plan.
-
-    With `empty_disks` each run has a state of its own, as on another machine.
-    """
-    clock = LoopClock(EPOCH)
-    plan = plan_of(*tasks)
-
-    async def play() -> Day:
-        nights = Nights(world=make_world(WorldFlags(sandbox=True), clock, size))
-        nights.world.fault = tap = Tap(fault)
-        nights.world.jules.script = script
-        if prepare is not None:
-            prepare(nights.world)
-        for nth, options in enumerate(runs):
-            disk = folder / f"{nth if empty_disks else 0}.db"
-            wanted = replace(options, plan=options.plan or plan)
-            await run_once(nights, clock, f"sqlite:///{disk}", wanted, size)
-        return Day(nights=nights, tap=tap)
-
-    return run_virtual(play())
-
+from tests.guard_cases import ManualClock, open_ledger
 
 LOST = (
     Fault("reset_after"),
@@ -300,49 +178,6 @@ def test_a_parked_pull_request_keeps_its_session(tmp_path: Path) -> None:
     assert day.ends == {"kcare": "parked"}
     assert day.archived == [False]
     assert day.result.report.needs_you == (f"{CARE.repo}: {day.tasks['kcare'].reason}",)
-
-
-def test_a_source_that_never_appears_is_done_without(tmp_path: Path) -> None:
-    """DESIGN.md section 6 step 4: a session without a repository, its diff as pull request."""
-    day = carry_out(tmp_path, NEW, size=NO_SOURCE)
-    assert day.ends == {"knew": "merged"}
-    assert day.sessions == ["knew.a1"]
-    (session,) = [one for one in day.nights.world.jules.sessions.values() if not one.foreign]
-    assert session.order.repo is None
-    assert NEW.repo in session.order.prompt
-    assert [one.repo for one in day.result.report.review_before_public] == [NEW.repo]
-    assert day.result.report.needs_you == (
-        f"{NEW.repo}: Jules does not reach it: give its GitHub app this repository",
-    )
-    assert day.archived == [True]
-    assert day.nights.rules_broken == []
-
-
-def test_a_session_without_a_repository_is_taken_up_on_an_empty_disk(tmp_path: Path) -> None:
-    """Its marker names the task, and the task's repository carries the same."""
-    runs = (Options(until=timedelta(minutes=115)), Options())
-    script = scripted(gaps=(600.0,) * 10)
-    day = carry_out(tmp_path, NEW, size=NO_SOURCE, runs=runs, empty_disks=True, script=script)
-    assert day.nights.results[0].report.tasks[0].state == "running"
-    assert day.ends == {"knew": "merged"}
-    assert day.sessions == ["knew.a1"]
-    assert day.nights.rules_broken == []
-
-
-@pytest.mark.parametrize("end", ["/pulls", "/git/refs", "/git/commits"])
-@pytest.mark.parametrize("fault", [REFUSED, Fault("reset_after")], ids=["refused", "lost"])
-def test_a_diff_is_proposed_once_whatever_step_was_lost(
-    tmp_path: Path, end: str, fault: Fault
-) -> None:
-    """One branch, one pull request, merged."""
-    strike = Strike(end, {1: fault})
-    day = carry_out(tmp_path, CARE, fault=strike, script=scripted(opens_pull=False))
-    assert strike.seen
-    assert day.ends == {"kcare": "merged"}
-    repo = day.nights.world.github.repo(CARE.repo)
-    assert repo is not None
-    assert len([one for one in repo.pulls.values() if one.head_ref.startswith("daily-")]) == 1
-    assert day.nights.rules_broken == []
 
 
 def test_two_tasks_of_one_repository_follow_each_other(tmp_path: Path) -> None:
@@ -502,42 +337,3 @@ def test_a_day_that_was_done_is_done_when_it_is_run_again(tmp_path: Path) -> Non
     assert second.report.tasks == first.report.tasks
     assert day.sent("/sessions") == 1
     assert day.sent(":archive") == 1
-
-
-def breaks_main(world: World) -> None:
-    """Let whatever is merged into the repository fail there, however green it was before."""
-    repo = world.github.repo(CARE.repo)
-    assert repo is not None
-    repo.broken["main"] = True
-
-
-def test_a_base_that_is_red_after_a_merge_is_told_with_that_merge(tmp_path: Path) -> None:
-    """Checks of a pull request do not prove what its merge makes of the base."""
-    day = carry_out(tmp_path, CARE, *elsewhere(2)[1:], prepare=breaks_main)
-    assert set(day.ends.values()) == {"merged"}
-    told = f"{CARE.repo}: main fails: ci, since {day.tasks['kcare'].pull_request} was merged"
-    assert day.result.report.needs_you == (told,)
-
-
-def test_of_several_merges_the_one_that_broke_the_base_is_named(tmp_path: Path) -> None:
-    """The first whose own commit is red."""
-    worlds: list[World] = []
-
-    def script(title: str, life: Life) -> Life:
-        if title.endswith(SECOND.title):
-            breaks_main(worlds[0])
-        return scripted()(title, life)
-
-    day = carry_out(tmp_path, CARE, SECOND, script=script, prepare=worlds.append)
-    assert set(day.ends.values()) == {"merged"}
-    urls = [one.pull_request for one in sorted(day.tasks.values(), key=lambda one: one.sessions)]
-    (told,) = day.result.report.needs_you
-    assert any(told.endswith(f"since {url} was merged") for url in urls)
-    assert "one of" not in told
-
-
-def test_a_base_that_holds_is_not_told(tmp_path: Path) -> None:
-    """Nor does the look at it keep the run any longer than its checks take."""
-    day = carry_out(tmp_path, CARE, script=scripted())
-    assert day.result.report.needs_you == ()
-    assert not any("bases" in line for line in day.result.report.errors)

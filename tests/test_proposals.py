@@ -1,0 +1,104 @@
+"""Work that has no pull request of its own, and what the merges made of their bases."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from agent.run import Options
+from mcp_server.sandbox.faults import Fault
+from mcp_server.sandbox.life import Life
+from mcp_server.sandbox.visitor import scripted
+from mcp_server.sandbox.world import World
+from tests.day_cases import (
+    CARE,
+    NEW,
+    NO_SOURCE,
+    REFUSED,
+    SECOND,
+    Strike,
+    carry_out,
+    elsewhere,
+)
+
+
+def test_a_source_that_never_appears_is_done_without(tmp_path: Path) -> None:
+    """DESIGN.md section 6 step 4: a session without a repository, its diff as pull request."""
+    day = carry_out(tmp_path, NEW, size=NO_SOURCE)
+    assert day.ends == {"knew": "merged"}
+    assert day.sessions == ["knew.a1"]
+    (session,) = [one for one in day.nights.world.jules.sessions.values() if not one.foreign]
+    assert session.order.repo is None
+    assert NEW.repo in session.order.prompt
+    assert [one.repo for one in day.result.report.review_before_public] == [NEW.repo]
+    assert day.result.report.needs_you == (
+        f"{NEW.repo}: Jules does not reach it: give its GitHub app this repository",
+    )
+    assert day.archived == [True]
+    assert day.nights.rules_broken == []
+
+
+def test_a_session_without_a_repository_is_taken_up_on_an_empty_disk(tmp_path: Path) -> None:
+    """Its marker names the task, and the task's repository carries the same."""
+    runs = (Options(until=timedelta(minutes=115)), Options())
+    script = scripted(gaps=(600.0,) * 10)
+    day = carry_out(tmp_path, NEW, size=NO_SOURCE, runs=runs, empty_disks=True, script=script)
+    assert day.nights.results[0].report.tasks[0].state == "running"
+    assert day.ends == {"knew": "merged"}
+    assert day.sessions == ["knew.a1"]
+    assert day.nights.rules_broken == []
+
+
+@pytest.mark.parametrize("end", ["/pulls", "/git/refs", "/git/commits"])
+@pytest.mark.parametrize("fault", [REFUSED, Fault("reset_after")], ids=["refused", "lost"])
+def test_a_diff_is_proposed_once_whatever_step_was_lost(
+    tmp_path: Path, end: str, fault: Fault
+) -> None:
+    """One branch, one pull request, merged."""
+    strike = Strike(end, {1: fault})
+    day = carry_out(tmp_path, CARE, fault=strike, script=scripted(opens_pull=False))
+    assert strike.seen
+    assert day.ends == {"kcare": "merged"}
+    repo = day.nights.world.github.repo(CARE.repo)
+    assert repo is not None
+    assert len([one for one in repo.pulls.values() if one.head_ref.startswith("daily-")]) == 1
+    assert day.nights.rules_broken == []
+
+
+def breaks_main(world: World) -> None:
+    """Let whatever is merged into the repository fail there, however green it was before."""
+    repo = world.github.repo(CARE.repo)
+    assert repo is not None
+    repo.broken["main"] = True
+
+
+def test_a_base_that_is_red_after_a_merge_is_told_with_that_merge(tmp_path: Path) -> None:
+    """Checks of a pull request do not prove what its merge makes of the base."""
+    day = carry_out(tmp_path, CARE, *elsewhere(2)[1:], prepare=breaks_main)
+    assert set(day.ends.values()) == {"merged"}
+    told = f"{CARE.repo}: main fails: ci, since {day.tasks['kcare'].pull_request} was merged"
+    assert day.result.report.needs_you == (told,)
+
+
+def test_of_several_merges_the_one_that_broke_the_base_is_named(tmp_path: Path) -> None:
+    """The first whose own commit is red."""
+    worlds: list[World] = []
+
+    def script(title: str, life: Life) -> Life:
+        if title.endswith(SECOND.title):
+            breaks_main(worlds[0])
+        return scripted()(title, life)
+
+    day = carry_out(tmp_path, CARE, SECOND, script=script, prepare=worlds.append)
+    assert set(day.ends.values()) == {"merged"}
+    urls = [one.pull_request for one in sorted(day.tasks.values(), key=lambda one: one.sessions)]
+    (told,) = day.result.report.needs_you
+    assert any(told.endswith(f"since {url} was merged") for url in urls)
+    assert "one of" not in told
+
+
+def test_a_base_that_holds_is_not_told(tmp_path: Path) -> None:
+    """Nor does the look at it keep the run any longer than its checks take."""
+    day = carry_out(tmp_path, CARE, script=scripted())
+    assert day.result.report.needs_you == ()
+    assert not any("bases" in line for line in day.result.report.errors)
