@@ -55,7 +55,7 @@ class CheckEvidence:
 
 async def read_checks(services: Services, pull: PullRequest) -> CheckEvidence:
     """Read all that can change what the gate says of the checks at this head."""
-    known = services.account.checks.learnt.get((pull.repo, pull.base_ref))
+    known = services.expectations.get((pull.repo, pull.base_ref))
     expected = known.expected if known else frozenset[Expectation]()
     try:
         sources = await _sources(services, pull.repo, pull.head_sha)
@@ -144,17 +144,17 @@ async def _expected(services: Services, pull: PullRequest) -> frozenset[Expectat
     The checks of the base are read once for every head that is judged, until there are any. Raises
     what reading raises: of a base that nobody could read nothing can be expected.
     """
-    learnt, key = services.account.checks.learnt, (pull.repo, pull.base_ref)
+    branch = (pull.repo, pull.base_ref)
     runs = {
         path: runs_for_pull(text, base=pull.base_ref, head=pull.head_ref)
         for path, text in await _texts(services, pull.repo, pull.base_ref)
     }
-    known = learnt.get(key)
+    before = known = services.expectations.get(branch)
     if known is None or pull.head_sha not in known.read_for:
         elsewhere = frozenset(path for path, when in runs.items() if when == "never")
         known = await _learn(services, pull, known, elsewhere)
-        if known.expected or key in learnt:
-            learnt[key] = known
+        if known.expected or before is not None:
+            services.expectations.keep(branch, known)
     always = (path for path, when in runs.items() if when == "always")
     return known.expected.union(Expectation(name=path, app=WORKFLOW) for path in always)
 

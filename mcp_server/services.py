@@ -23,6 +23,7 @@ from mcp_server.clients.github_workflows import WorkflowsClient
 from mcp_server.clients.jules import JulesClient
 from mcp_server.clients.pages import PagesClient
 from mcp_server.clock import Clock
+from mcp_server.expectations import Expectations
 from mcp_server.guard.budget import Limits
 from mcp_server.guard.ledger import Ledger
 from mcp_server.guard.origins import Origins
@@ -57,6 +58,7 @@ class Services:
     account: Account
     survey: Survey
     audits: Audits
+    expectations: Expectations
     origins: Origins
     redactor: Redactor
     marker_keys: tuple[bytes, ...] = field(repr=False)
@@ -185,6 +187,7 @@ def _over(
             cache=cache,
             clock=clock,
         ),
+        expectations=Expectations(cache, clock),
         origins=Origins(account.is_public),
         redactor=redactor,
         marker_keys=marker_keys,

@@ -12,11 +12,14 @@ from typing import TypeVar
 import pytest
 
 from mcp_server import store
+from mcp_server.cache import Cache, Entry
 from mcp_server.clock import LoopClock
+from mcp_server.expectations import KIND
+from mcp_server.keys import Keys
 from mcp_server.models import GateDecision, PullView
 from mcp_server.sandbox.loop import run_virtual
 from mcp_server.tools.github import GitHubTools
-from tests.gate_machine import JOBS, OTHER_APP, REPO, FakeGitHub
+from tests.gate_machine import JOBS, OTHER_APP, REPO, Commit, FakeGitHub, Word
 from tests.guard_cases import START
 from tests.test_gate_machine import TITLE, connected
 
@@ -280,5 +283,41 @@ def test_more_check_runs_than_one_page_are_read_to_the_end_or_not_at_all(tmp_pat
         place = f"/commits/{github.head.sha}/check-runs"
         github.instead[place] = (200, {"total_count": 3, "check_runs": []})
         assert (await watch.look()).checks == "UNREADABLE"
+
+    at_watch(tmp_path, play)
+
+
+def test_what_a_base_was_seen_to_run_is_expected_by_the_next_process_too(tmp_path: Path):
+    """A check of another service registers on a new commit of the base minutes after Actions'."""
+
+    async def play(watch: Watch) -> None:
+        github = watch.github
+        github.base.words["scan"] = Word(1_000, "scan", "success", OTHER_APP)
+        github.settle(github.head)
+        assert (await watch.look()).checks == "INCOMPLETE"
+        github.base = Commit("e" * 40)
+        github.settle(github.base)
+        engine = store.open_engine(f"sqlite:///{tmp_path}/state.db")
+        later = Watch(github, watch.clock, GitHubTools(connected(engine, watch.clock, github)))
+        assert (await later.look(after=600)).checks == "INCOMPLETE"
+        github.say("scan", "success", OTHER_APP)
+        assert (await later.look(after=30)).checks == "GREEN"
+        engine.dispose()
+
+    at_watch(tmp_path, play)
+
+
+def test_what_was_kept_of_a_base_in_another_form_is_learnt_anew(tmp_path: Path):
+    """Of an older program, or damaged: as good as never learnt."""
+
+    async def play(watch: Watch) -> None:
+        engine = store.open_engine(f"sqlite:///{tmp_path}/state.db")
+        parts = connected(engine, watch.clock, watch.github)
+        owner = Keys.of(parts.settings).reader
+        entry = Entry(tag="", read_at=watch.clock.now(), body=b'{"finished": 3}')
+        Cache(engine, owner=owner).keep(KIND, {f"{REPO}\nmain": entry})
+        watch.github.settle(watch.github.head)
+        assert (await watch.look()).checks == "GREEN"
+        engine.dispose()
 
     at_watch(tmp_path, play)

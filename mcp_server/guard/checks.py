@@ -119,7 +119,6 @@ class Memory:
     token has seen: where it then sees none, it is no fine-grained token but one that lost a right.
     """
 
-    learnt: dict[tuple[str, str], Learnt] = field(default_factory=dict[tuple[str, str], Learnt])
     workflows: dict[tuple[str, str], tuple[float, tuple[tuple[str, str], ...]]] = field(
         default_factory=dict[tuple[str, str], tuple[float, tuple[tuple[str, str], ...]]]
     )
