@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from agent.act import Actor
 from agent.lifecycle import Action, Policy, Progress, next_action
 from agent.look import Look, Watch, attempt_of
-from agent.planner.repair import repair_of
+from agent.planner.repair import redo_of, repair_of
 from agent.state import State
 from agent.tools import ToolFailed, Tools
 from mcp_server.clock import Clock
@@ -255,7 +255,7 @@ class Execution:
         if action.kind == "end":
             self._keep(progress, status=action.status, reason=action.why)
             self._say(f"{action.status}: {progress.task.repo}: {progress.task.title}: {action.why}")
-            self._follow(progress)
+            self._follow(progress, redo=action.redo)
         elif action.kind == "nothing":
             self._keep(progress, tidy=True, left=action.why)
         elif action.kind == "wait":
@@ -263,10 +263,11 @@ class Execution:
         else:
             await self._do(progress, action)
 
-    def _follow(self, progress: Progress) -> None:
-        """Take up the repair of what a new repository's merged work lacks, as a task of today."""
+    def _follow(self, progress: Progress, *, redo: bool) -> None:
+        """Take up what is left to repair, as a task of today."""
         date = f"{self._clock.now().astimezone(UTC):%Y-%m-%d}"
-        task = repair_of(self._tasks[progress.task.key], date)
+        ended = self._tasks[progress.task.key]
+        task = redo_of(ended, date) if redo else repair_of(ended, date)
         for one in self._state.adopt(date, [Progress(task=task)] if task else []):
             self._tasks[one.task.key] = one
             self._say(f"to be repaired: {one.task.repo}: {one.task.reason}")

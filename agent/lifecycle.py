@@ -25,6 +25,8 @@ class Policy:
     most_nudges: int = 2
     most_answers: int = 3
     most_fixes: int = 2
+    # A session never rebases (facts 4): told in vain, a fresh one begins at the new base.
+    most_conflict_requests: int = 1
     most_attempts: int = 3
     # COMPLETED can be read before the pull request shows (facts 2.5).
     pull_shows_within: timedelta = timedelta(minutes=5)
@@ -140,6 +142,8 @@ class Action:
     text: str = ""
     activity_id: str = ""
     head_sha: str = ""
+    # The work is wanted all the same: a fresh session does it anew, in the repair lane.
+    redo: bool = False
 
 
 def next_action(progress: Progress, seen: Observation, now: datetime, policy: Policy) -> Action:
@@ -274,7 +278,7 @@ def _with_pull(progress: Progress, seen: Observation, now: datetime, policy: Pol
     pull, decision = seen.pull, seen.decision
     if pull is None or decision is None:
         return Action(kind="wait", why="its pull request could not be read")
-    reasons = "; ".join(decision.reasons) or decision.verdict
+    reasons = _reasons(decision)
     if pull.merged:
         if progress.merging:
             return Action(kind="merge", why="merged; its ticket is settled", head_sha=pull.head_sha)
@@ -333,20 +337,33 @@ def _mend(
     """Choose how a pull request is mended: conflict first, then red checks, then its base."""
     conflict = pull.mergeable is False or pull.mergeable_state == "dirty"
     if progress.proposed:
-        why = "opened from its session's diff, so nobody pushes to it"
-        return _end("parked", f"{why}: {'; '.join(decision.reasons)}")
+        why = f"opened from its session's diff, so nobody pushes to it: {_reasons(decision)}"
+        return _give_up(progress, why, redo=conflict)
     if not conflict and decision.checks != "FAILED":
         return Action(kind="update_branch", why="behind its base", head_sha=pull.head_sha)
     same_trouble = progress.trouble_head == pull.head_sha
     since = progress.trouble_since if same_trouble and progress.trouble_since else now
-    reasons = "; ".join(decision.reasons)
+    reasons = _reasons(decision)
     asked, spoke_at = progress.fixed_head == pull.head_sha, progress.spoke_at
     if asked and spoke_at is not None and now - spoke_at < policy.conflict_patience:
         return Action(kind="wait", why="asked to be mended", head_sha=pull.head_sha)
-    enough = progress.fixes >= policy.most_fixes
+    enough = progress.fixes >= (policy.most_conflict_requests if conflict else policy.most_fixes)
     if not conflict and not (asked and enough) and now - since < policy.fixer_time:
         return Action(kind="wait", why="red; Jules' own fixer has its time", head_sha=pull.head_sha)
     if enough:
-        return _end("parked", f"not mended after {progress.fixes} requests: {reasons}")
+        why = f"not mended after {progress.fixes} requests: {reasons}"
+        return _give_up(progress, why, redo=conflict)
     kind = "fix_conflict" if conflict else "fix_ci"
     return Action(kind=kind, why=reasons, head_sha=pull.head_sha, text=reasons)
+
+
+def _give_up(progress: Progress, why: str, *, redo: bool) -> Action:
+    """Leave a pull request to a person; what is done anew is done anew once."""
+    if not redo or progress.task.lane == "repair" or progress.repoless:
+        return _end("parked", why)
+    why = f"{why}; done anew from the new base: close {progress.pull_url or 'it'}"
+    return Action(kind="end", status="parked", why=why, redo=True)
+
+
+def _reasons(decision: GateDecision) -> str:
+    return "; ".join(decision.reasons) or decision.verdict

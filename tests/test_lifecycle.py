@@ -57,8 +57,9 @@ def red_since(minutes: float, **changes: object) -> Progress:
     return progress(trouble_head=HEAD, trouble_since=ago(minutes), **changes)
 
 
-def asked_to_mend(minutes: float, fixes: int = 1) -> Progress:
-    return red_since(60, fixes=fixes, fixed_head=HEAD, spoke_at=ago(minutes))
+def asked_to_mend(minutes: float, fixes: int = 1, lane: str = "optimize") -> Progress:
+    start = progress(lane, trouble_head=HEAD, trouble_since=ago(60))
+    return start.model_copy(update={"fixes": fixes, "fixed_head": HEAD, "spoke_at": ago(minutes)})
 
 
 def waits(question: Question | None = QUESTION, silent: float = 0) -> Observation:
@@ -318,10 +319,19 @@ CASES: dict[str, tuple[Progress, Observation, str]] = {
     "a request has 19:59 to work": (asked_to_mend(19.98), red(), "wait"),
     "a request that did nothing is made again": (asked_to_mend(20), red(), "fix_ci"),
     "a conflict request has its time too": (asked_to_mend(19.98), conflict(), "wait"),
-    "a conflict request is made again": (asked_to_mend(20), conflict(), "fix_conflict"),
+    "a conflict that its session was told of in vain is done anew": (
+        asked_to_mend(20),
+        conflict(),
+        "end parked, redo",
+    ),
+    "what we proposed and conflicts is done anew": (PROPOSED, conflict(), "end parked, redo"),
+    "what was done anew is not done anew again": (
+        asked_to_mend(20, lane="repair"),
+        conflict(),
+        "end parked",
+    ),
     "the last request has its time": (asked_to_mend(19.98, fixes=2), red(), "wait"),
     "red after two requests parks": (asked_to_mend(20, fixes=2), red(), "end parked"),
-    "a conflict after two requests parks": (asked_to_mend(20, fixes=2), conflict(), "end parked"),
     "a new head after two requests still has the fixer's time": (
         progress(fixes=2, fixed_head=OLD_HEAD, trouble_head=HEAD, trouble_since=ago(11)),
         red(),
@@ -367,7 +377,9 @@ CASES: dict[str, tuple[Progress, Observation, str]] = {
 def test_every_state_has_its_next_step(before: Progress, seen: Observation, expected: str) -> None:
     """DESIGN.md section 6 step 4; patience from facts/jules-api.md 2.1 and 4."""
     action = next_action(before, seen, NOW, POLICY)
-    assert (f"end {action.status}" if action.kind == "end" else action.kind) == expected
+    anew = ", redo" if action.redo else ""
+    told = f"end {action.status}{anew}" if action.kind == "end" else action.kind
+    assert told == expected
 
 
 def test_an_action_carries_what_its_tool_needs() -> None:
@@ -490,7 +502,7 @@ def test_whatever_is_seen_there_is_one_bounded_step(before: Progress, seen: Obse
         "nudge": (before.nudges, POLICY.most_nudges),
         "answer": (len(before.answered), POLICY.most_answers),
         "fix_ci": (before.fixes, POLICY.most_fixes),
-        "fix_conflict": (before.fixes, POLICY.most_fixes),
+        "fix_conflict": (before.fixes, POLICY.most_conflict_requests),
         "continue": (int(before.continued), 1),
         "complete": (int(before.asked_head is not None), 1),
     }

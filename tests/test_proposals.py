@@ -65,6 +65,23 @@ def test_a_diff_is_proposed_once_whatever_step_was_lost(
     assert day.nights.rules_broken == []
 
 
+def test_work_that_conflicts_for_good_is_done_anew_from_the_new_base(tmp_path: Path) -> None:
+    """Its session is asked once; then a fresh one in the repair lane; the old one is a person's."""
+
+    def script(title: str, life: Life) -> Life:
+        first = " optimize " in title
+        return scripted(conflicts=first, rests_for_good=first)(title, life)
+
+    day = carry_out(tmp_path, CARE, script=script)
+    first, anew = day.tasks["kcare"], next(one for one in day.tasks.values() if one.id != "kcare")
+    assert (first.state, anew.state, anew.lane) == ("parked", "merged", "repair")
+    assert anew.title == first.title
+    assert day.sent(f"/{first.sessions[0]}:sendMessage") == 1
+    assert (first.pull_request or "?") in first.reason
+    assert day.result.report.needs_you == (f"{CARE.repo}: {first.reason}",)
+    assert day.nights.rules_broken == []
+
+
 def breaks_main(world: World) -> None:
     """Let whatever is merged into the repository fail there, however green it was before."""
     repo = world.github.repo(CARE.repo)

@@ -1,4 +1,4 @@
-"""The repair that follows a new repository's merged work, where its tree lacks something. Pure."""
+"""What follows from a task that has ended, as a task of the repair lane. Pure."""
 
 from agent.lifecycle import Progress
 from agent.planner.plan import Task, task_key
@@ -28,4 +28,20 @@ def repair_of(progress: Progress, date: str) -> Task | None:
         variables={"repo": repo, "evidence": "\n".join(lines)},
         reason=f"{len(audit.missing)} of the standard's demands are not met",
         spare=True,
+    )
+
+
+def redo_of(progress: Progress, date: str) -> Task:
+    """Return the task that does the work of `progress` anew, from the base as it is now.
+
+    Its key is the same for whoever asks on that day. It takes a unit that no planned task needs.
+    """
+    task = progress.task
+    return task.model_copy(
+        update={
+            "key": task_key(date, "repair", task.repo, f"redo {task.key}"),
+            "lane": "repair",
+            "reason": f"{progress.pull_url} conflicts with its base",
+            "spare": True,
+        }
     )

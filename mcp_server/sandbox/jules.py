@@ -106,6 +106,8 @@ class Jules:
             self._course.later(session, session.life.reply, self._course.go_on)
             return
         self._course.later(session, session.life.reply, self._course.reply)
+        if session.life.rests_for_good:
+            return
         if session.state == "COMPLETED" and self._course.open_pull_of(session):
             span = self._size.spans.revived_work
             work = between(*span, self._seed, "revived work", session.entity, session.fixes)

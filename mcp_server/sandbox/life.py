@@ -47,6 +47,8 @@ class Life:
     odd_activity: bool = False
     # Never drawn: for a test that needs a session to do what it must not.
     touches_workflow: bool = False
+    # Nor this: told when it is done, it answers and does nothing.
+    rests_for_good: bool = False
     # Never drawn: the create has its effect and is answered 503; so many reads are answered 503.
     answer_lost: bool = False
     unavailable: int = 0
