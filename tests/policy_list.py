@@ -159,8 +159,9 @@ LISTED: tuple[tuple[str, str, str, Field | None], ...] = (
         rf"{_G}/graphql",
         part(
             query=hashed(
-                "d1320639e7b09d1e845b3eed49f1e4762eedf1ad8bc6342e869bcf3ac72bdef4",
+                "ca2581589cbd110a2398bd7caa8be0e92646be2e38acfba200a9333b22b65790",
                 "cc2b97148a01823daa829e5df55d0b644afec1c8d9826bce6eeb9df53fb5750b",
+                "dac4fc9557387c31969ba1cb7230a8ff50801c521c2d1f852e585335d3204808",
             ),
             variables=part(
                 ids=some(
