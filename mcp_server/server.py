@@ -89,6 +89,7 @@ def tools_of(services: Services) -> tuple[tuple[Call, ToolAnnotations], ...]:
         (github.github_get_pull, READ),
         (looking.github_pull_files, READ),
         (looking.github_check_logs, READ),
+        (looking.github_search, READ),
         (github.github_merge_pull, FOR_GOOD),
         (github.github_update_branch, MUTATION),
         (github.github_create_private_repo, MUTATION),

@@ -18,6 +18,7 @@ from mcp_server.clients.github_care import CareClient
 from mcp_server.clients.github_graphql import GraphQLClient
 from mcp_server.clients.github_patches import TreesClient
 from mcp_server.clients.github_pulls import PullsClient
+from mcp_server.clients.github_search import SearchClient
 from mcp_server.clients.github_tokens import TokensClient
 from mcp_server.clients.github_workflows import WorkflowsClient
 from mcp_server.clients.jules import JulesClient
@@ -51,6 +52,7 @@ class Services:
     actions: ActionsClient
     pulls: PullsClient
     trees: TreesClient
+    searching: SearchClient
     workflows: WorkflowsClient
     care: CareClient
     pages: PagesClient
@@ -168,6 +170,7 @@ def _over(
         actions=ActionsClient(http, base=settings.github_url),
         pulls=pulls,
         trees=trees,
+        searching=SearchClient(http, base=settings.github_url),
         workflows=WorkflowsClient(http, base=settings.github_url),
         care=CareClient(http, base=settings.github_url),
         pages=PagesClient(http),

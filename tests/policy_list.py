@@ -69,7 +69,7 @@ WORDS = like(r"[\s\S]+")
 TEXT = like(r"[\s\S]*")
 COMMIT = like(r"[0-9a-f]{40}")
 _QUERY_NAME = (
-    "pageSize|pageToken|filter|affiliation|sort|state|per_page|page|recursive|head_sha|ref"
+    "pageSize|pageToken|filter|affiliation|sort|state|per_page|page|recursive|head_sha|ref|q"
 )
 _PAIR = rf"(?:{_QUERY_NAME})(?:=[^&;#\s]*)?"
 QUERY = rf"(?:\?{_PAIR}(?:&{_PAIR})*)?"
@@ -132,6 +132,8 @@ LISTED: tuple[tuple[str, str, str, Field | None], ...] = (
     ("list_files", "GET", rf"{_LINKED}/pulls/{NUMBER}/files{QUERY}", None),
     ("is_merged", "GET", rf"{_REPO}/pulls/{NUMBER}/merge{QUERY}", None),
     ("list_issues", "GET", rf"{_REPO}/issues{QUERY}", None),
+    ("search_repositories", "GET", rf"/search/repositories{QUERY}", None),
+    ("search_issues", "GET", rf"/search/issues{QUERY}", None),
     ("list_comments", "GET", rf"{_REPO}/issues/{NUMBER}/comments{QUERY}", None),
     ("list_workflows", "GET", rf"{_REPO}/actions/workflows{QUERY}", None),
     ("get_workflow", "GET", rf"{_REPO}/actions/workflows/{LONG_NUMBER}{QUERY}", None),

@@ -25,6 +25,7 @@ from mcp_server.clients.github_actions import ActionsClient
 from mcp_server.clients.github_care import CareClient
 from mcp_server.clients.github_patches import TreesClient
 from mcp_server.clients.github_pulls import PullsClient
+from mcp_server.clients.github_search import SearchClient
 from mcp_server.clients.github_tokens import TokensClient
 from mcp_server.clients.github_workflows import WorkflowsClient
 from mcp_server.errors import FactoryError
@@ -71,7 +72,7 @@ def reads(folder: Path) -> list[httpx2.Request]:
         of_app = GitHubClient(http, base=GITHUB, clock=clock, conditional=kept, installed=True)
         actions, trees = ActionsClient(http, base=GITHUB), TreesClient(http, base=GITHUB)
         workflows, words = WorkflowsClient(http, base=GITHUB), CareClient(http, base=GITHUB)
-        pulls = PullsClient(http, base=GITHUB)
+        pulls, search = PullsClient(http, base=GITHUB), SearchClient(http, base=GITHUB)
         everything: tuple[Awaitable[object], ...] = (
             TokensClient(http, base=GITHUB, transport=guarded).work(),
             TokensClient(http, base=GITHUB, transport=guarded).refused_reads(REPO, "main"),
@@ -102,6 +103,8 @@ def reads(folder: Path) -> list[httpx2.Request]:
             workflows.text(REPO, ".github/workflows/ci.yml"),
             words.comments(REPO, 7),
             words.issues(REPO),
+            search.search("repositories", "tabs language:go", page=2, size=20),
+            search.search("issues", "tabs", page=1, size=20),
         )
         for read in everything:
             with suppress(FactoryError):  # the fake's answers mean little

@@ -4,7 +4,9 @@ import json
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
+from typing import get_args
 
 import httpx2
 import pytest
@@ -19,6 +21,7 @@ from mcp_server.clients.github import GitHubClient
 from mcp_server.clients.github_actions import ActionsClient
 from mcp_server.clients.github_care import CareClient
 from mcp_server.clients.github_patches import TreesClient
+from mcp_server.clients.github_search import Kind, SearchClient
 from mcp_server.clients.github_tokens import TokensClient
 from mcp_server.clients.github_workflows import WorkflowsClient, disable_workflow
 from mcp_server.clients.jules import JulesClient
@@ -186,7 +189,7 @@ def test_each_read_that_a_client_makes_leaves_by_its_own_rule(tmp_path: Path):
         actions = ActionsClient(http, base=GITHUB)
         trees = TreesClient(http, base=GITHUB)
         workflows = WorkflowsClient(http, base=GITHUB)
-        words = CareClient(http, base=GITHUB)
+        words, search = CareClient(http, base=GITHUB), SearchClient(http, base=GITHUB).search
         ours = JulesClient(http, base=JULES, clock=clock, marker_keys=[MARKER_KEY])
         reads: Sequence[Callable[[], object]] = (
             TokensClient(http, base=GITHUB, transport=guarded).work,
@@ -214,6 +217,7 @@ def test_each_read_that_a_client_makes_leaves_by_its_own_rule(tmp_path: Path):
             lambda: workflows.workflow("owner/tool", 71944394700),
             lambda: workflows.recent_runs("owner/tool", 7),
             lambda: workflows.text("owner/tool", ".github/workflows/ci.yml"),
+            *(partial(search, kind, "x", page=1, size=9) for kind in get_args(Kind)),
             ours.list_sessions,
             ours.list_sources,
             lambda: ours.get_session("s1"),

@@ -60,6 +60,9 @@ GITHUB = {
     "GET /repos/{owner}/{repo}/actions/runs": ("list_runs", "read"),
     "GET /repos/{owner}/{repo}/actions/runs/{run_id}/jobs": ("list_jobs", "read"),
     "GET /repos/{owner}/{repo}/actions/jobs/{job_id}/logs": ("find_job_log", "read"),
+    # What there is already, of the account and of everybody.
+    "GET /search/repositories": ("search_repositories", "read"),
+    "GET /search/issues": ("search_issues", "read"),
     # Whether our own comment, or the one report issue, is there already.
     "GET /repos/{owner}/{repo}/issues": ("list_issues", "read"),
     "GET /repos/{owner}/{repo}/issues/{issue_number}/comments": ("list_comments", "read"),

@@ -108,6 +108,17 @@ def test_points_and_requests_are_counted_apart_and_jules_has_no_part_in_it():
     play(Line(full, answer(200, **left(4_000))), work)
 
 
+def test_searches_have_a_limit_of_their_own():
+    """30 a minute: at its end a search waits, and no other read does (1.9)."""
+
+    async def work(line: Line) -> None:
+        await line.read("/search/issues")
+        assert await line.read() == 0
+        assert await line.read("/search/repositories") == 40
+
+    play(Line(answer(200, **left(0, limit=30, seconds=40)), answer(200, **left(4_000))), work)
+
+
 def test_githubs_own_clock_tells_how_long_it_is():
     """A local clock that is wrong makes nobody wait for hours."""
 

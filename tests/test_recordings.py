@@ -160,7 +160,7 @@ def test_every_write_that_was_recorded_is_refused():
     assert [(one.method, one.target) for one in writes if kind_of(one)] == []
 
 
-# What of the recorded reads may leave; all others (organisations, searches, re-runs, …) may not.
+# What of the recorded reads may leave; all others (organisations, re-runs, …) may not.
 READS = {
     *("get_repository", "get_tree", "get_pull", "list_pulls", "list_checks", "list_statuses"),
     *("list_rules", "get_protection", "list_runs", "list_jobs", "find_job_log", "is_merged"),

@@ -35,7 +35,7 @@ MAX_BODY_BYTES = 1_000_000
 # Google also takes an override from the query (`$httpMethod`); only these names are ever asked.
 _QUERY = frozenset(
     {"pageSize", "pageToken", "filter"}
-    | {"affiliation", "sort", "state", "per_page", "page", "recursive", "head_sha", "ref"}
+    | {"affiliation", "sort", "state", "per_page", "page", "recursive", "head_sha", "ref", "q"}
 )
 _OVERRIDES = ("x-http-method-override", "x-http-method", "x-method-override")
 # JSON is UTF-8 where nothing else is said (RFC 8259). Said to be a form, the same bytes may hold
@@ -75,6 +75,9 @@ _READS: tuple[tuple[Service, str, str], ...] = (
     ("github", rf"{_REPO}/actions/workflows/{_LONG_NUMBER}", "get_workflow"),
     ("github", rf"{_REPO}/actions/workflows/{_LONG_NUMBER}/runs", "list_workflow_runs"),
     ("github", rf"{_REPO}/contents/\.github/workflows/{_NAME}", "get_workflow_file"),
+    # What there is already, here and elsewhere.
+    ("github", r"/search/repositories", "search_repositories"),
+    ("github", r"/search/issues", "search_issues"),
     # What failed.
     ("github", rf"{_REPO}/actions/runs", "list_runs"),
     ("github", rf"{_REPO}/actions/runs/{_LONG_NUMBER}/jobs", "list_jobs"),

@@ -19,8 +19,15 @@ RESERVED = 0.01
 # "At least a minute", longer each time, where a secondary limit does not say how long.
 FIRST_PAUSE_SECONDS = 60.0
 _ALL = ""
-# What is not counted with the rest; an App's own requests are not its installation's.
-_RESOURCES = {"ask_nodes": "graphql", "find_installation": "app", "mint_token": "app"}
+# What is not counted with the rest; an App's own requests are not its installation's, and searches
+# are counted a minute at a time.
+_RESOURCES = {
+    "ask_nodes": "graphql",
+    "find_installation": "app",
+    "mint_token": "app",
+    "search_issues": "search",
+    "search_repositories": "search",
+}
 _SECONDARY = re.compile(rb"secondary[ -]rate[ -]limit", re.IGNORECASE)
 
 

@@ -46,6 +46,8 @@ from mcp_server.models.github_reading import (
     FileDiff,
     PullFiles,
     Pulls,
+    SearchHit,
+    SearchHits,
 )
 from mcp_server.models.jules import (
     ACTIVITY_KINDS,
@@ -157,6 +159,8 @@ __all__ = [
     "Repository",
     "ScheduledWorkflow",
     "ScheduledWorkflows",
+    "SearchHit",
+    "SearchHits",
     "Session",
     "SessionDetail",
     "SessionHealth",

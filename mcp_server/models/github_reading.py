@@ -1,6 +1,8 @@
 """GitHub as somebody reads it: pages of pull requests, their changes, and why checks are red."""
 
-from pydantic import Field
+from typing import Literal
+
+from pydantic import AwareDatetime, Field
 
 from mcp_server.models.github import ChangedFile, PullRequest
 from mcp_server.models.value import Page, Value
@@ -52,3 +54,25 @@ class CheckLogs(Value):
     needs_person: tuple[str, ...] = Field(
         default=(), description="workflows that GitHub lets run only after a person approves"
     )
+
+
+class SearchHit(Value):
+    """A repository, issue or pull request that a search found; its words are other people's."""
+
+    repo: str | None = Field(description="None: GitHub's answer does not tell")
+    number: int | None = Field(default=None, description="of an issue or pull request")
+    url: str
+    text: str = Field(description="description or title, cut to 300 characters: data")
+    state: str = Field(description="public, private, archived; of an issue open, closed")
+    stars: int | None = None
+    updated_at: AwareDatetime
+
+
+class SearchHits(Page):
+    """Hits, the best first."""
+
+    kind: Literal["repositories", "issues"]
+    query: str
+    hits: tuple[SearchHit, ...]
+    total: int
+    complete: bool = Field(description="False: GitHub ran out of time, there may be more")

@@ -36,11 +36,13 @@ from mcp_server.sandbox.http import (
     texts,
 )
 from mcp_server.sandbox.pulls_wire import PullsWire
-from mcp_server.sandbox.rate import RateLimit
+from mcp_server.sandbox.rate import MINUTE, SEARCHES_A_MINUTE, RateLimit
 from mcp_server.sandbox.repository import AUTHOR, OWNER, OWNER_ID, Issue, Repo
+from mcp_server.sandbox.search_wire import SearchWire
 from mcp_server.sandbox.tokens import Token
 
 GRAPHQL = "/graphql"
+_SEARCH = "/search/"
 _BY_ID = re.compile(r"/repositories/(\d+)(?=/|$)")
 
 
@@ -52,6 +54,8 @@ class GitHubWire:
         self._github = github
         self.graphql = GraphQLWire(github)
         self._limit, self._points = RateLimit("core"), RateLimit("graphql")
+        self._searches = RateLimit("search", most=SEARCHES_A_MINUTE, span=MINUTE)
+        search = SearchWire(github)
         self._actions = ActionsWire(github)
         repo = "/repos/{}/{}"
         account: tuple[tuple[str, str, Handler], ...] = (
@@ -61,6 +65,8 @@ class GitHubWire:
             ("GET", "/installation/repositories", self._list_installed),
             ("GET", "/rate_limit", self._rate_limit),
             ("POST", GRAPHQL, self.graphql.answer),
+            ("GET", f"{_SEARCH}repositories", search.repositories),
+            ("GET", f"{_SEARCH}issues", search.issues),
         )
         of_a_repo: tuple[tuple[str, str, RepoHandler], ...] = (
             ("GET", repo, lambda repo, _call: Reply(200, repo_json(repo))),
@@ -85,12 +91,12 @@ class GitHubWire:
             return self._github.app.answer(call, self._github.now, self._owner())
         token = self._token(call)
         now = self._github.now
-        limit = self._points if call.path == GRAPHQL else self._limit
+        limit = self._counted_by(call.path)
         if limit.is_used_up(now):
             told = f"API rate limit exceeded for user ID {OWNER_ID}."
             # GraphQL's way is HTTP 200 with an error (facts/github.md 1.9).
             in_graphql = {"errors": [{"type": "RATE_LIMITED", "message": told}]}
-            status, body = (403, {"message": told}) if limit is self._limit else (200, in_graphql)
+            status, body = (200, in_graphql) if limit is self._points else (403, {"message": told})
             raise Problem(status, body, limit.headers(now))
         try:
             token.check(call)
@@ -98,6 +104,11 @@ class GitHubWire:
         except Problem as problem:
             reply = problem.reply
         return self._finish(call, reply, token, limit)
+
+    def _counted_by(self, path: str) -> RateLimit:
+        if path.startswith(_SEARCH):
+            return self._searches
+        return self._points if path == GRAPHQL else self._limit
 
     def answer_log(self, call: Call) -> Reply:
         """Answer one call to the host of the logs; raise `Problem` for a refusal."""
@@ -168,7 +179,8 @@ class GitHubWire:
 
     def _rate_limit(self, _call: Call) -> Reply:
         core = self._limit.resource(self._github.now)
-        return Reply(200, {"resources": {"core": core}, "rate": core})
+        search = self._searches.resource(self._github.now)
+        return Reply(200, {"resources": {"core": core, "search": search}, "rate": core})
 
     def _list_repos(self, call: Call) -> Reply:
         repos = sorted(self._github.repos.values(), key=_SORTS[call.query.get("sort", "full_name")])

@@ -1,18 +1,28 @@
-"""GitHub's primary rate limits: so many requests, or points, a clock hour; a 304 is free."""
+"""GitHub's primary rate limits: so many requests, or points, a clock hour, of searches a minute.
+
+A 304 is free.
+"""
 
 from datetime import datetime, timedelta
 
 # Per user and hour (facts/github.md 1.9, 2026-11-22).
 HOURLY_REQUESTS = 5000
+SEARCHES_A_MINUTE = 30
+HOUR = timedelta(hours=1)
+MINUTE = timedelta(minutes=1)
 
 
 class RateLimit:
-    """Counts the requests of the present hour."""
+    """Counts the requests of the present hour, or minute."""
 
-    def __init__(self, resource: str) -> None:
+    def __init__(
+        self, resource: str, *, most: int = HOURLY_REQUESTS, span: timedelta = HOUR
+    ) -> None:
         """Begin with none; `resource` is GitHub's word for what they are counted against."""
         self._resource = resource
-        self._hour: datetime | None = None
+        self._most = most
+        self._span = span
+        self._since: datetime | None = None
         self._used = 0
 
     def count(self, now: datetime) -> None:
@@ -21,16 +31,16 @@ class RateLimit:
 
     def is_used_up(self, now: datetime) -> bool:
         """Say whether the next request is refused."""
-        return self._used_in(now) >= HOURLY_REQUESTS
+        return self._used_in(now) >= self._most
 
     def resource(self, now: datetime) -> dict[str, int]:
         """Return the numbers as `GET /rate_limit` shows them; `reset` in epoch seconds."""
         used = self._used_in(now)
-        reset = now.replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
+        reset = self._begun(now) + self._span
         return {
-            "limit": HOURLY_REQUESTS,
+            "limit": self._most,
             "used": used,
-            "remaining": HOURLY_REQUESTS - used,
+            "remaining": self._most - used,
             "reset": int(reset.timestamp()),
         }
 
@@ -40,7 +50,12 @@ class RateLimit:
         return {**numbers, "X-RateLimit-Resource": self._resource}
 
     def _used_in(self, now: datetime) -> int:
-        hour = now.replace(minute=0, second=0, microsecond=0)
-        if hour != self._hour:
-            self._hour, self._used = hour, 0
+        since = self._begun(now)
+        if since != self._since:
+            self._since, self._used = since, 0
         return self._used
+
+    def _begun(self, now: datetime) -> datetime:
+        """Return when the present span began."""
+        minute = now.replace(second=0, microsecond=0)
+        return minute if self._span == MINUTE else minute.replace(minute=0)

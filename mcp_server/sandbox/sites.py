@@ -18,7 +18,7 @@ T = TypeVar("T")
 Reply = tuple[int, dict[str, str], bytes]
 
 # Repository, language, what it is. All invented.
-_IDEAS = (
+STRANGERS = (
     ("quietbar/tab-warden", "TypeScript", "Chrome extension that files forgotten tabs by topic"),
     ("quietbar/consent-skipper", "TypeScript", "Browser extension that answers consent banners"),
     ("pagepress/clean-clip", "TypeScript", "Chrome extension that copies tables as Markdown"),
@@ -244,7 +244,7 @@ def _name(repo: str) -> str:
 
 
 def _trending_page(seed: int, day: date, period: str) -> bytes:
-    repos = _shuffled(_IDEAS, seed, "ideas", day)[_ON_GITHUB]
+    repos = _shuffled(STRANGERS, seed, "ideas", day)[_ON_GITHUB]
     repos += _shuffled(_COLLECTIONS, seed, "collections", day)[:4]
     rows = [
         _trending_row(seed, day, period, *row) for row in _shuffled(repos, seed, "trending", day)
@@ -291,7 +291,7 @@ def _trending_row(
 
 
 def _stories(seed: int, day: date) -> list[_Story]:
-    ideas = _shuffled(_IDEAS, seed, "ideas", day)[_ON_HN]
+    ideas = _shuffled(STRANGERS, seed, "ideas", day)[_ON_HN]
     asks = _shuffled(_QUESTIONS, seed, "questions", day)[:8]
     news = _shuffled(_NEWS, seed, "news", day)[:9]
     texts = [
@@ -396,7 +396,7 @@ def _item(seed: int, today: date, item_id: int) -> bytes | None:
 
 
 def _articles(seed: int, day: date) -> list[dict[str, object]]:
-    ideas = _shuffled(_IDEAS, seed, "ideas", day)[_ON_DEVTO]
+    ideas = _shuffled(STRANGERS, seed, "ideas", day)[_ON_DEVTO]
     texts = [(f"{_name(repo)}: {text}", text, ("showdev", "opensource")) for repo, _, text in ideas]
     questions = _shuffled(_QUESTIONS, seed, "questions", day)[6:9]
     lessons = _shuffled(_LESSONS, seed, "lessons", day)[:6]
