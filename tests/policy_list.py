@@ -132,8 +132,8 @@ LISTED: tuple[tuple[str, str, str, Field | None], ...] = (
     ("list_files", "GET", rf"{_LINKED}/pulls/{NUMBER}/files{QUERY}", None),
     ("is_merged", "GET", rf"{_REPO}/pulls/{NUMBER}/merge{QUERY}", None),
     ("list_issues", "GET", rf"{_REPO}/issues{QUERY}", None),
-    ("search_repositories", "GET", rf"/search/repositories{QUERY}", None),
-    ("search_issues", "GET", rf"/search/issues{QUERY}", None),
+    ("search_repositories", "GET", rf"{_G}/search/repositories{QUERY}", None),
+    ("search_issues", "GET", rf"{_G}/search/issues{QUERY}", None),
     ("list_comments", "GET", rf"{_REPO}/issues/{NUMBER}/comments{QUERY}", None),
     ("list_workflows", "GET", rf"{_REPO}/actions/workflows{QUERY}", None),
     ("get_workflow", "GET", rf"{_REPO}/actions/workflows/{LONG_NUMBER}{QUERY}", None),
@@ -240,7 +240,15 @@ LISTED: tuple[tuple[str, str, str, Field | None], ...] = (
         "merge_pull",
         "PUT",
         rf"{_REPO}/pulls/{NUMBER}/merge",
-        part(sha=COMMIT, merge_method=says("squash")),
+        part(
+            sha=COMMIT,
+            merge_method=says("squash", "merge", "rebase"),
+            commit_title=like(
+                r"(?=.{1,200}$)(?:build|chore|ci|docs|feat|fix|perf|refactor|revert|style|test)"
+                r"(?:\([a-z0-9./_-]+\))?!?: [^\s\x00-\x1f][^\x00-\x1f]*"
+            ),
+            commit_message=like(r"[^\x00-\x09\x0b-\x1f\x7f]{1,5000}"),
+        ),
     ),
     (
         "update_branch",

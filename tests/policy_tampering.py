@@ -33,6 +33,9 @@ def _read(service: Service, path: str, tail: str = "") -> Ask:
     return Ask(service, "GET", SERVED[service], path, b"", tail)
 
 
+_COMMIT_WORDS = '"commit_title":"fix: x (#7)","commit_message":"Tested.\\n\\nFactory-Task: k1"'
+
+
 def _write(method: str, path: str, body: str) -> Ask:
     service: Service = "jules" if path.startswith("/sessions") else "github"
     headers = (("content-type", "application/json"),)
@@ -110,7 +113,7 @@ BASES = (
         f'{{"message":"first","tree":"{SHA}","parents":["{SHA}"]}}',
     ),
     _write("PATCH", f"{REPO}/git/refs/heads/main", f'{{"sha":"{SHA}","force":false}}'),
-    _write("PUT", f"{REPO}/pulls/7/merge", f'{{"sha":"{SHA}","merge_method":"squash"}}'),
+    _write("PUT", f"{REPO}/pulls/7/merge", f'{{"sha":"{SHA}","merge_method":"squash",{_COMMIT_WORDS}}}'),
     _write("PUT", f"{REPO}/pulls/7/update-branch", f'{{"expected_head_sha":"{SHA}"}}'),
     _write("PUT", f"{REPO}/actions/workflows/7/disable", ""),
     _write("PATCH", REPO, '{"description":"A tool"}'),
@@ -254,7 +257,7 @@ EXTRA: tuple[tuple[str, object], ...] = (
     ("Private", False),
     ("force", True),
     ("sha", SHA),
-    ("merge_method", "merge"),
+    ("merge_method", "fast-forward"),
     ("auto_merge", True),
     ("_method", "DELETE"),
     ("team_id", 1),

@@ -71,6 +71,7 @@ CREATE = whole(github.create_repository("new-tool", "a new tool"))
 TREE = whole(github.create_tree("owner/tool", SHA, [("a.py", "x = 1\n")]))
 SESSION = whole(start())
 MERGE = f"{GITHUB}{REPO}/pulls/7/merge"
+WORDS = {"merge_method": "squash", "commit_title": "fix: x", "commit_message": "Tested"}
 MAIN = f"{GITHUB}{REPO}/git/refs/heads/main"
 NEW = f"{GITHUB}/user/repos"
 
@@ -119,10 +120,12 @@ REFUSED: dict[str, Case] = {
     "force by word": Case("PATCH", MAIN, {"sha": SHA, "force": "false"}),
     "move a tag": Case("PATCH", f"{GITHUB}{REPO}/git/refs/tags/v1", {"sha": SHA}),
     "move a branch nowhere": Case("PATCH", MAIN, {"sha": "main", "force": False}),
-    "merge without sha": Case("PUT", MERGE, {"merge_method": "squash"}),
-    "merge with a short sha": Case("PUT", MERGE, {"sha": "abc1234"}),
-    "merge with no sha": Case("PUT", MERGE, {"sha": None, "merge_method": "squash"}),
-    "merge by rebase": Case("PUT", MERGE, {"sha": SHA, "merge_method": "rebase"}),
+    "merge without sha": Case("PUT", MERGE, WORDS),
+    "merge with a short sha": Case("PUT", MERGE, {**WORDS, "sha": "abc1234"}),
+    "merge with no sha": Case("PUT", MERGE, {**WORDS, "sha": None}),
+    "merge in no known way": Case("PUT", MERGE, {**WORDS, "sha": SHA, "merge_method": "x"}),
+    "merge without words": Case("PUT", MERGE, {"sha": SHA, "merge_method": "squash"}),
+    "merge in any words": Case("PUT", MERGE, {**WORDS, "sha": SHA, "commit_title": "Mine"}),
     "merge a branch": Case("POST", f"{GITHUB}{REPO}/merges", {"base": "main", "head": "x"}),
     "auto-merge": Case("PUT", f"{GITHUB}{REPO}/pulls/7/auto-merge", {"sha": SHA}),
     "update branch blindly": Case("PUT", f"{GITHUB}{REPO}/pulls/7/update-branch", {}),
