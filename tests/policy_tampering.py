@@ -113,7 +113,9 @@ BASES = (
         f'{{"message":"first","tree":"{SHA}","parents":["{SHA}"]}}',
     ),
     _write("PATCH", f"{REPO}/git/refs/heads/main", f'{{"sha":"{SHA}","force":false}}'),
-    _write("PUT", f"{REPO}/pulls/7/merge", f'{{"sha":"{SHA}","merge_method":"squash",{_COMMIT_WORDS}}}'),
+    _write(
+        "PUT", f"{REPO}/pulls/7/merge", f'{{"sha":"{SHA}","merge_method":"squash",{_COMMIT_WORDS}}}'
+    ),
     _write("PUT", f"{REPO}/pulls/7/update-branch", f'{{"expected_head_sha":"{SHA}"}}'),
     _write("PUT", f"{REPO}/actions/workflows/7/disable", ""),
     _write("PATCH", REPO, '{"description":"A tool"}'),
