@@ -8,7 +8,18 @@ from hypothesis import strategies as st
 
 from mcp_server.models import Idea
 from mcp_server.trends import Signal
-from mcp_server.trends.cluster import DESCRIPTION_LENGTH, TITLE_LENGTH, cluster, normal_url
+from mcp_server.trends.address import normal_url
+from mcp_server.trends.clean import DESCRIPTION_LENGTH, TITLE_LENGTH
+from mcp_server.trends.cluster import cluster
+from mcp_server.trends.rating import Past
+from mcp_server.trends.signal import repo_of
+from tests.cluster_pairs import (
+    APART_ADDRESS,
+    APART_BOTH,
+    APART_TITLE,
+    ONE_ADDRESS,
+    ONE_TITLE,
+)
 
 
 def signal(
@@ -30,68 +41,61 @@ def only(*signals: Signal) -> Idea:
     return idea
 
 
-SAME = {
-    "address": (
-        signal(url="https://A.example/x/?utm_source=q#top"),
-        signal("B", "http://www.a.example/x"),
-    ),
-    "query order": (
-        signal("A", "https://a.example/?b=1&a=2"),
-        signal("B", "https://a.example/?a=2&b=1"),
-    ),
-    "repository": (
-        signal("own/name", "https://github.com/own/name", repo="own/name"),
-        signal("Show HN: Name", "https://github.com/Own/Name/tree/main", repo="Own/Name"),
-    ),
-    "title": (
-        signal("Show HN: Tab Warden \u2013 closes forgotten tabs", "https://a.example/1"),
-        signal("Tab Warden: closes forgotten tabs!", "https://b.example/2"),
-    ),
-    "near title": (
-        signal("A very small database for the browser", "https://a.example/1"),
-        signal("A very small database for browsers", "https://b.example/2"),
-    ),
-}
+def at(title: str, url: str, source: str = "hackernews") -> Signal:
+    """Return a signal as its source would give it."""
+    return signal(title, url, repo=repo_of(url), source=source)
 
-DIFFERENT = {
-    "short titles": (
-        signal("Weekly update", "https://a.example/1"),
-        signal("Weekly update", "https://b.example/2"),
-    ),
-    "one word": (
-        signal("TIFF vs PNG", "https://a.example/1"),
-        signal("TIFF vs GIF", "https://b.example/2"),
-    ),
-    "numbers": (
-        signal("How to start using gRPC with PHP - Part 3/4", "https://a.example/1"),
-        signal("How to start using gRPC with PHP - Part 4/4", "https://b.example/2"),
-    ),
-    "repositories of like names": (
-        signal("meta/llama", "https://github.com/meta/llama", repo="meta/llama"),
-        signal("meta/llama3", "https://github.com/meta/llama3", repo="meta/llama3"),
-    ),
-    "repositories of one title": (
-        signal("Show HN: A terminal file manager", "https://github.com/a/x", repo="a/x"),
-        signal("Show HN: A terminal file manager", "https://github.com/b/y", repo="b/y"),
-    ),
-    "query": (
-        signal("A", "https://a.example/watch?v=1"),
-        signal("B", "https://a.example/watch?v=2"),
-    ),
+
+def addressed(first: str, second: str) -> tuple[Signal, Signal]:
+    return at("Quiet words about it", first), at("Other words for a reader", second, "devto")
+
+
+def titled(first: str, second: str) -> tuple[Signal, Signal]:
+    return at(first, "https://one.example/1"), at(second, "https://two.example/2", "devto")
+
+
+SAME = {
+    **{name: addressed(*pair) for name, pair in ONE_ADDRESS.items()},
+    **{name: titled(*pair) for name, pair in ONE_TITLE.items()},
+}
+APART = {
+    **{name: addressed(*pair) for name, pair in APART_ADDRESS.items()},
+    **{name: titled(*pair) for name, pair in APART_TITLE.items()},
+    **{name: (at(*one), at(*other, "devto")) for name, (one, other) in APART_BOTH.items()},
 }
 
 
 @pytest.mark.parametrize("name", SAME)
 def test_signals_about_one_thing_become_one_idea(name: str):
-    """Same address, same repository, or a near-equal title."""
-    idea = only(*SAME[name])
-    assert {p.url for p in idea.provenance} == {s.url for s in SAME[name]}
+    """Same address, same repository, or a title that says the same; either order."""
+    first, second = SAME[name]
+    idea = only(first, second)
+    assert idea.corroboration == 2
+    assert {p.url for p in idea.provenance} == {first.url, second.url}
+    assert only(second, first) == idea
 
 
-@pytest.mark.parametrize("name", DIFFERENT)
+@pytest.mark.parametrize("name", APART)
 def test_signals_about_different_things_stay_apart(name: str):
-    """Likeness that misleads: parts of a series, common titles, names of siblings."""
-    assert len(cluster(DIFFERENT[name])) == 2
+    """Likeness that misleads: parts of a series, versions, common titles, names of siblings."""
+    assert len(cluster(APART[name])) == 2
+
+
+def test_two_repositories_are_not_joined_by_what_somebody_writes_of_both():
+    """An article of the same title is neither's, whichever comes first."""
+    title = "Show HN: A terminal file manager"
+    signals = [
+        signal(title, "https://github.com/a/x", repo="a/x"),
+        signal(title, "https://github.com/b/y", repo="b/y"),
+        signal("A terminal file manager", "https://dev.to/c", source="devto"),
+        signal("A terminal file manager!", "https://d.example/", source="lobsters"),
+    ]
+    found = [{p.url for p in idea.provenance} for idea in cluster(signals)]
+    assert sorted(map(sorted, found)) == [
+        ["https://d.example/", "https://dev.to/c"],
+        ["https://github.com/a/x"],
+        ["https://github.com/b/y"],
+    ]
 
 
 def test_a_third_signal_joins_what_two_have_in_common():
@@ -187,6 +191,38 @@ def test_a_question_is_known_by_its_tag_too():
 
 
 @pytest.mark.parametrize(
+    ("url", "kind"),
+    [
+        ("https://github.com/o/n/issues/5", "pain_point"),
+        ("https://github.com/o/n/discussions/5", "pain_point"),
+        ("https://stackoverflow.com/questions/5/dates", "pain_point"),
+        ("https://github.com/o/n/pull/5", "app"),
+        ("https://github.com/o/n", "app"),
+    ],
+)
+def test_a_question_is_known_by_where_it_was_asked(url: str, kind: str):
+    """What people complain of has no question mark in its title."""
+    assert only(signal("Dates are off by one", url, repo=repo_of(url))).kind == kind
+
+
+def test_novelty_is_the_share_of_days_without_the_idea_and_parts_equals():
+    """Seen on 6 of the last 30 days; of two equal ideas the newer one comes first."""
+    old, new = signal("Old one", "https://o.example/"), signal("New one", "https://n.example/")
+    key = only(old).key
+    found = cluster([old, new], Past(days={key: 6}))
+    assert [(idea.title, idea.novelty) for idea in found] == [("New one", 1.0), ("Old one", 0.8)]
+
+
+def test_each_signal_keeps_its_numbers_and_a_hash_of_its_words():
+    """Provenance: an edited item is told from one that only gained votes."""
+    before = replace(signal("A title"), points=5)
+    voted, edited = replace(before, points=9), replace(before, title="Another title")
+    [first], [second], [third] = (only(one).provenance for one in (before, voted, edited))
+    assert (first.points, second.points, first.velocity_estimated) == (5, 9, True)
+    assert first.content_hash == second.content_hash != third.content_hash
+
+
+@pytest.mark.parametrize(
     ("title", "shown"),
     [
         ("Ask HN:  two\n lines\t", "two lines"),
@@ -196,6 +232,10 @@ def test_a_question_is_known_by_its_tag_too():
         ("\u200b\u202e", "untitled"),
         ("x" * 300, "x" * (TITLE_LENGTH - 1) + "…"),
         ("你好 🚀 \u0645", "你好 🚀 \u0645"),
+        ("\U0001f468\u200d\U0001f4bb a\u200db", "\U0001f468\u200d\U0001f4bb ab"),
+        ("A &amp;amp; B &lt;b&gt; &amp;#39;c&#x27;", "A & B <b> 'c'"),
+        ("re\u0301sume\u0301", "r\u00e9sum\u00e9"),
+        ("&#8238;nimda &amp;#x202E;root", "nimda root"),
     ],
 )
 def test_titles_are_made_safe_to_show(title: str, shown: str):

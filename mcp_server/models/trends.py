@@ -11,23 +11,34 @@ Verdict = Literal["create", "update", "skip"]
 
 
 class Provenance(Value):
-    """Where one signal of an idea came from."""
+    """Where one signal of an idea came from; a short answer has the best rank and its source."""
 
     source: str
-    url: str
     rank: int = Field(ge=1, description="place in its listing")
-    velocity_percentile: float = Field(ge=0, le=1, description="within its source only")
+    url: str = ""
+    points: int = Field(default=0, description="as its source counts them: compare only within it")
+    velocity_percentile: float = Field(default=0, ge=0, le=1, description="within its source only")
+    velocity_estimated: bool = Field(
+        default=True, description="a count over an age; false: gained between two looks"
+    )
+    content_hash: str = Field(
+        default="", description="of source, address, title and description: another one, edited"
+    )
 
 
 class Idea(Value):
     """Signals about the same thing, merged across sources."""
 
-    key: str = Field(description="stable over days: a hash of the normalised title or URL")
+    key: str = Field(description="stable over days: a hash of the repository or the address")
     title: str
     description: str = ""
     kind: IdeaKind
     provenance: tuple[Provenance, ...]
     score: float = Field(ge=0, le=1, description="interest, before any judgement of ours")
+    corroboration: int = Field(default=1, ge=1, description="how many sources speak of it")
+    novelty: float = Field(
+        default=1, ge=0, le=1, description="share of the last 30 days on which it was not seen"
+    )
 
 
 class SourceStatus(Value):
@@ -39,11 +50,37 @@ class SourceStatus(Value):
     reason: str = ""
 
 
+class Dropped(Value):
+    """Signals that are beside the point, and why; a short answer has no titles."""
+
+    reason: str
+    signals: int = Field(ge=1)
+    titles: tuple[str, ...] = Field(default=(), description="the first few")
+
+
 class Discovery(Value):
     """What the trend sources gave."""
 
     ideas: tuple[Idea, ...]
     sources: tuple[SourceStatus, ...]
+    dropped: tuple[Dropped, ...] = ()
+    left_out: int = Field(default=0, ge=0, description="ideas past the limit")
+
+
+class TrendDay(Value):
+    """How an idea stood at the last whole discovery of a UTC day."""
+
+    day: str = Field(description="YYYY-MM-DD")
+    rank: int = Field(ge=1, description="among that day's ideas")
+    score: float = Field(ge=0, le=1)
+    points: dict[str, int] = Field(description="by source: compare only within one")
+
+
+class IdeaHistory(Value):
+    """An idea as it was last seen, in full, and its days, oldest first."""
+
+    idea: Idea
+    days: tuple[TrendDay, ...]
 
 
 class Candidate(Value):
