@@ -10,7 +10,7 @@ from mcp_types import CallToolResult, Tool
 from pydantic import ValidationError
 
 from agent.planner.plan import Plan
-from agent.report.markdown import render
+from agent.report.markdown import KINDS, TOP, render
 from agent.report.model import Report
 from agent.report.summary import summarise
 from agent.run import USEFUL_TIME, Context, Options, Result, make_plan, run_day
@@ -150,8 +150,10 @@ def plan_text(plan: Plan) -> str:
         + (" [spare: only if a unit is left over]" if task.spare else "")
         for task in plan.tasks
     ]
-    skipped = [one for one in plan.ideas if one.verdict == "skip"]
-    lines += [f"  skip      {one.idea.title} ({one.reason})" for one in skipped]
+    for kind, name in KINDS:
+        best = [one for one in plan.ideas if one.idea.kind == kind]
+        lines += [f"{name} ({len(best)}):"] if best else []
+        lines += [f"  {one.verdict:9} {one.idea.title} ({one.reason})" for one in best[:TOP]]
     return "\n".join([*lines, *(f"  note: {note}" for note in plan.notes)])
 
 

@@ -144,6 +144,7 @@ async def make_plan(context: Context, date: str, last_useful_start: datetime) ->
         repositories=found.repositories,
         settings=_planning(context, found),
         rejected=context.state.rejections(),
+        decided=context.state.decided_before(date),
     )
     context.say(f"plan: {len(plan.tasks)} tasks for {plan.split.startable} startable sessions")
     return Day(plan=plan, discovery=discovered.discovery, started_at=context.clock.now())

@@ -5,8 +5,9 @@ planned anew. Only the answers are nowhere else. Shares a database URL with the 
 own tables.
 """
 
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
+from datetime import datetime, timedelta
 from typing import Literal
 
 import sqlalchemy as sa
@@ -14,9 +15,12 @@ from pydantic import AwareDatetime
 
 from agent.lifecycle import Progress
 from agent.planner.plan import Plan
-from agent.planner.rules import Rejection
+from agent.planner.rules import Decided, Rejection
 from agent.report.model import Report
 from mcp_server.models import Discovery, Idea, Value
+
+# As long as the history of trends: what moves again after that is new.
+REMEMBERED = timedelta(days=90)
 
 _METADATA = sa.MetaData()
 _DAYS = sa.Table(
@@ -191,6 +195,25 @@ class State:
             if one.asked_to_start or one.repository_made_at or one.task.lane == "repair"
         )
 
+    def decided_before(self, date: str) -> tuple[Decided, ...]:
+        """Return the ideas that work was begun on in the `REMEMBERED` days before, oldest first.
+
+        What was only planned is not among them: it may be planned anew.
+        """
+        since = f"{datetime.fromisoformat(date) - REMEMBERED:%Y-%m-%d}"
+        return tuple(
+            Decided(
+                key=one.task.idea_key,
+                title=one.task.variables.get("idea_title", one.task.title),
+                date=day,
+                lane=one.task.lane,
+                repo=one.task.repo,
+                status=one.status,
+            )
+            for day, one in self._dated(_TASKS.c.date >= since, _TASKS.c.date < date)
+            if one.task.idea_key and (one.asked_to_start or one.repository_made_at)
+        )
+
     def save_report(self, report: Report) -> None:
         """Keep the newest report of its day, and the repositories that it wants looked at."""
         date = report.run.date
@@ -263,10 +286,15 @@ class State:
         return tuple(sorted(found, key=lambda one: (one.at, one.key)))
 
     def _read(self, *where: sa.ColumnElement[bool]) -> tuple[Progress, ...]:
-        query = sa.select(_TASKS.c.progress).where(*where).order_by(_TASKS.c.date, _TASKS.c.place)
+        return tuple(progress for _, progress in self._dated(*where))
+
+    def _dated(self, *where: sa.ColumnElement[bool]) -> list[tuple[str, Progress]]:
+        """Return tasks with the days they belong to, in the order of days and plans."""
+        columns = sa.select(_TASKS.c.date, _TASKS.c.progress)
+        query = columns.where(*where).order_by(_TASKS.c.date, _TASKS.c.place)
         with self._engine.begin() as tx:
-            texts: Iterable[str] = tx.execute(query).scalars().all()
-        return tuple(Progress.model_validate_json(text) for text in texts)
+            rows = tx.execute(query).all()
+        return [(row.date, Progress.model_validate_json(row.progress)) for row in rows]
 
 
 def _row(progress: Progress, date: str, place: int) -> dict[str, object]:

@@ -16,6 +16,7 @@ from mcp_server.models import (
     Budget,
     Candidate,
     Discovery,
+    Dropped,
     Health,
     Idea,
     Match,
@@ -56,6 +57,7 @@ def day(
     repositories: int = 120,
     limit: int = 100,
     rejected: tuple[Rejection, ...] = (),
+    dropped: tuple[Dropped, ...] = (),
     **budget: object,
 ) -> Plan:
     ideas = tuple(
@@ -86,7 +88,7 @@ def day(
         now=NOW,
         budget=allowance(limit, **budget),
         last_useful_start=NOW + timedelta(hours=5),
-        discovery=Discovery(ideas=ideas, sources=()),
+        discovery=Discovery(ideas=ideas, sources=(), dropped=dropped),
         matches=matches,
         health=[
             Health(repo=f"me/r{n}", score=n % 100, parts={}, has_ci=True, improvement="tests")
@@ -97,6 +99,7 @@ def day(
         ],
         settings=PlanningSettings(owner="me"),
         rejected=rejected,
+        decided=(),
     )
 
 
@@ -147,6 +150,24 @@ def test_a_plan_for_reading_marks_its_spares() -> None:
     for task in plan.tasks:
         [line] = [line for line in lines if task.title in line and f" {task.repo}:" in line]
         assert ("[spare" in line) == task.spare
+
+
+def test_a_plan_for_reading_shows_the_best_five_of_each_kind() -> None:
+    """With their verdicts and reasons; the JSON has all of them."""
+    plan = day(creates=12, updates=7)
+    lines = plan_text(plan).splitlines()
+    start = lines.index("Tools (19):")
+    best = [f"  {one.verdict:9} {one.idea.title} ({one.reason})" for one in plan.ideas[:5]]
+    assert lines[start + 1 : start + 6] == best
+    assert not any(plan.ideas[5].idea.title in line for line in lines[start + 1 :])
+
+
+def test_a_plan_says_what_of_the_trends_was_dropped() -> None:
+    """Nothing is left out in silence."""
+    dropped = (Dropped(reason="sport", signals=12), Dropped(reason="politics", signals=5))
+    told = "trends dropped before they were judged: 12 sport, 5 politics"
+    assert told in day(dropped=dropped).notes
+    assert not any("dropped" in note for note in day().notes)
 
 
 def test_every_task_of_a_plan_can_be_rendered_and_carries_no_link() -> None:

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from agent.planner.rules import JudgedIdea, Rejection, judge
+from agent.planner.rules import Decided, JudgedIdea, Rejection, judge
 from agent.planner.split import PlanningSettings
 from mcp_server.models import Candidate, Health, Idea, Match, Repository
 
@@ -47,7 +47,7 @@ NO = Match(candidates=(), decision="skip", reason="not software but news")
 def judged(
     ideas: Collection[Idea], matches: dict[str, Match], *rejected: Rejection
 ) -> tuple[JudgedIdea, ...]:
-    return judge(list(ideas), matches, REPOSITORIES, HEALTH, SETTINGS, rejected)
+    return judge(list(ideas), matches, REPOSITORIES, HEALTH, SETTINGS, rejected, ())
 
 
 @pytest.mark.parametrize(
@@ -164,3 +164,32 @@ def test_what_a_person_rejected_is_skipped_by_key_or_title(
         assert (better.verdict, better.reason) == ("skip", "rejected by a person on 2026-11-20")
     else:
         assert (better.verdict, worse.verdict) == ("create", "skip")
+
+
+@pytest.mark.parametrize(
+    ("key", "title", "skipped"),
+    [("a", "Anything", True), ("z", "Kanban boards", True), ("z", "Whiteboard", False)],
+)
+def test_what_was_begun_on_an_earlier_day_does_not_come_back(
+    key: str, title: str, skipped: bool
+) -> None:
+    """Trends stay for days: the second day's decision would be the first one's double."""
+    begun = Decided(
+        key=key, title=title, date="2026-11-21", lane="create", repo="me/board", status="merged"
+    )
+    one = idea("a", title="Kanban board")
+    [answer] = judge([one], {"a": NEW}, REPOSITORIES, HEALTH, SETTINGS, (), (begun,))
+    told = "create of me/board was begun for it on 2026-11-21 (merged)"
+    assert (answer.verdict, answer.reason) == (
+        ("skip", told) if skipped else ("create", "can be built")
+    )
+
+
+def test_a_persons_no_is_told_before_what_was_begun() -> None:
+    """The graver reason stands in the report."""
+    no = Rejection(key="a", title="x", at=datetime(2026, 11, 20, tzinfo=UTC))
+    begun = Decided(
+        key="a", title="x", date="2026-11-19", lane="update", repo="me/app", status="parked"
+    )
+    [answer] = judge([idea("a")], {"a": NEW}, REPOSITORIES, HEALTH, SETTINGS, (no,), (begun,))
+    assert answer.reason == "rejected by a person on 2026-11-20"

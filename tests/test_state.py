@@ -158,3 +158,32 @@ def test_runs_that_begin_at_once_share_one_plan(tmp_path: Path) -> None:
     with ThreadPoolExecutor(8) as pool:
         kept = list(pool.map(begin, range(8)))
     assert all(one == kept[0] for one in kept)
+
+
+def test_ideas_that_were_begun_on_earlier_days_are_remembered(tmp_path: Path) -> None:
+    """Of the last 90 days; what was only planned may be planned anew, and today is not earlier."""
+    state = State(url(tmp_path))
+    shown = {"repo": "me/x", "idea_title": "Kanban"}
+    days = {
+        "ktoday": "2026-11-23",
+        "kone": "2026-11-22",
+        "kold": "2026-08-25",
+        "kolder": "2026-08-24",
+    }
+    for key, date in days.items():
+        begun = day(date, key, f"{key}planned")
+        tasks = tuple(
+            one.model_copy(update={"lane": "create", "idea_key": one.key, "variables": shown})
+            for one in begun.plan.tasks
+        )
+        plan = begun.plan.model_copy(update={"tasks": tasks})
+        state.begin(begun.model_copy(update={"plan": plan}))
+        asked = state.tasks(date)[0].model_copy(update={"asked_to_start": True, "status": "merged"})
+        state.save(asked)
+    found = state.decided_before("2026-11-23")
+    assert [(one.key, one.date) for one in found] == [
+        ("kold", "2026-08-25"),
+        ("kone", "2026-11-22"),
+    ]
+    assert (found[1].title, found[1].repo, found[1].status) == ("Kanban", "me/kone", "merged")
+    state.close()

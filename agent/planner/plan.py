@@ -12,7 +12,7 @@ from typing import Self
 from pydantic import AwareDatetime, Field, model_validator
 
 from agent.planner.optimize import TITLES, Choice, Improvement, choose
-from agent.planner.rules import JudgedIdea, Rejection, judge
+from agent.planner.rules import Decided, JudgedIdea, Rejection, judge
 from agent.planner.split import PlanningSettings, Split, scaled, split, startable, too_short
 from mcp_server.models import Budget, Discovery, Health, Idea, Lane, Match, Repository, Value
 
@@ -90,14 +90,15 @@ def build_plan(
     repositories: Sequence[Repository],
     settings: PlanningSettings,
     rejected: Sequence[Rejection],
+    decided: Sequence[Decided],
 ) -> Plan:
     """Decide the whole day: creations, then updates, then care by deficit.
 
     `matches` is by idea key; `settings` are unscaled; `rejected` is what a person never wants
-    proposed again. The guard still judges every start.
+    proposed again, `decided` what earlier days have begun. The guard still judges every start.
     """
     fitted = _fitted(settings, budget)
-    judged = judge(discovery.ideas, matches, repositories, health, settings, rejected)
+    judged = judge(discovery.ideas, matches, repositories, health, settings, rejected, decided)
     creates = [one for one in judged if one.verdict == "create"]
     updates = [one for one in judged if one.verdict == "update"]
     care = choose(
@@ -126,6 +127,7 @@ def build_plan(
         tasks=(*new, *more, *better, *spares),
         notes=(
             *filter(None, (too_short(budget, now=now, last_useful_start=last_useful_start),)),
+            *_dropped(discovery),
             *_notes(budget, shares, len(creates), len(updates), care),
         ),
         without_ci=tuple(
@@ -183,6 +185,12 @@ def _origin(idea: Idea) -> str:
     """Name the sources, best rank first; never their addresses."""
     ranked = sorted(idea.provenance, key=lambda one: (one.rank, one.source))
     return ", ".join(dict.fromkeys(one.source for one in ranked)) or "an unknown source"
+
+
+def _dropped(discovery: Discovery) -> tuple[str, ...]:
+    """Say what of the sources never became an idea: nothing is left out in silence."""
+    why = ", ".join(f"{one.signals} {one.reason}" for one in discovery.dropped)
+    return (f"trends dropped before they were judged: {why}",) if why else ()
 
 
 def _notes(

@@ -11,7 +11,7 @@ from pydantic import AwareDatetime
 from rapidfuzz import fuzz, utils
 
 from agent.planner.split import PlanningSettings
-from mcp_server.models import Health, Idea, Match, Repository, Value, Verdict
+from mcp_server.models import Health, Idea, Lane, Match, Repository, Value, Verdict
 
 _SAME_IDEA = 85.0
 """`fuzz.token_sort_ratio` of two titles from which they are one idea."""
@@ -34,7 +34,18 @@ class Rejection(Value):
     at: AwareDatetime
 
 
-T = TypeVar("T", Idea, Rejection)
+class Decided(Value):
+    """An idea that work was begun on, on an earlier day: it is not decided again."""
+
+    key: str
+    title: str
+    date: str
+    lane: Lane
+    repo: str
+    status: str
+
+
+T = TypeVar("T", Idea, Rejection, Decided)
 
 
 def judge(
@@ -44,11 +55,13 @@ def judge(
     health: Sequence[Health],
     settings: PlanningSettings,
     rejected: Sequence[Rejection],
+    decided: Sequence[Decided],
 ) -> tuple[JudgedIdea, ...]:
     """Decide about every idea, best first; a repository gets one idea, an idea one verdict.
 
-    `matches` is by idea key. An idea loses to a better one about the same thing, and to a
-    rejection of it: under its key, or under another by a title that says the same.
+    `matches` is by idea key. An idea loses to a better one about the same thing, to a rejection
+    of it and to what was decided on an earlier day: under its key, or under another by a title
+    that says the same.
     """
     known = {repository.repo.casefold(): repository for repository in repositories}
     held = {score.repo.casefold(): _held(score) for score in health}
@@ -57,9 +70,8 @@ def judge(
         same = _same(idea, [one.idea for one in judged if one.verdict != "skip"])
         given = {one.repo for one in judged if one.repo}
         match = matches.get(idea.key)
-        no = _same(idea, rejected)
-        if no is not None:
-            verdict = _skip(idea, f"rejected by a person on {no.at.astimezone(UTC):%Y-%m-%d}")
+        if told := _told_before(idea, rejected, decided):
+            verdict = _skip(idea, told)
         elif same is not None:
             verdict = _skip(idea, f"the same idea as {same.key}, which stands higher")
         elif match is None:
@@ -72,6 +84,17 @@ def judge(
             verdict = _create(idea, match, given, settings)
         judged.append(verdict)
     return tuple(judged)
+
+
+def _told_before(
+    idea: Idea, rejected: Sequence[Rejection], decided: Sequence[Decided]
+) -> str | None:
+    """Return what a person or an earlier day has said about an idea; None: nothing."""
+    if no := _same(idea, rejected):
+        return f"rejected by a person on {no.at.astimezone(UTC):%Y-%m-%d}"
+    if begun := _same(idea, decided):
+        return f"{begun.lane} of {begun.repo} was begun for it on {begun.date} ({begun.status})"
+    return None
 
 
 def _update(

@@ -7,7 +7,7 @@ from agent.report.model import Report, TaskLine
 from mcp_server.models import IdeaKind
 
 TOP = 5
-_KINDS: tuple[tuple[IdeaKind, str], ...] = (
+KINDS: tuple[tuple[IdeaKind, str], ...] = (
     ("app", "Software ideas"),
     ("tool", "Tools"),
     ("extension", "Browser extensions"),
@@ -38,7 +38,7 @@ def render(report: Report) -> str:
         ),
         _section("Tasks", _tasks(report.tasks)),
         _section("Trend sources", _sources(report)),
-        *(_section(title, _ideas(report, kind)) for kind, title in _KINDS),
+        *(_section(title, _ideas(report, kind)) for kind, title in KINDS),
         _section("Notes", _bullets(report.notes)),
         _section("Errors", _bullets(report.errors)),
         _section(
