@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from rapidfuzz import fuzz, process
 
 from mcp_server.models import Candidate, Match, Repository, Verdict
+from mcp_server.trends.relevance import not_software
 
 UPDATE_FROM = 0.6
 """Score from which a repository counts as doing the job. Chosen for precision: a wrong update
@@ -95,35 +96,6 @@ _TWINS_FROM = 90.0
 """`fuzz.ratio` of two names from which they look alike: a changed letter, not another word."""
 
 _SAME = {"prs": "pr", "qrcode": "qr", "yt": "youtube", "i18n": "translation"}
-
-_NOT_SOFTWARE: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
-    (what, re.compile(pattern, re.IGNORECASE))
-    for what, pattern in (
-        (
-            "a list",
-            r"\bawesome\b[- ]|\bcurated\b|^(?:a )?(?:list|collection) of\b|\blist of free\b",
-        ),
-        ("a course", r"\b(?:course|tutorial|bootcamp|curriculum|roadmap|cheat ?sheet|lessons?)\b"),
-        (
-            "an article",
-            r"^(?:how to|how (?:i|we)|why|what|when|should|understanding|introduction|thoughts on"
-            r"|getting started|mastering|lessons|some|things|a (?:study|guide|tale|story)|the state"
-            r"|the \d+|beyond|ask hn)\b|\((?:19|20)\d\d\)\s*$|\b(?:quick guide|case study|essay)\b",
-        ),
-        (
-            "model weights",
-            r"\b(?:model|open|pretrained)[- ]weights\b|\b\d+b[- ](?:model|parameters|instruct)\b"
-            r"|^[\w.-]+/(?:llama|deepseek|qwen|mistral|gemma|grok|phi)[-.]?[vr]?\d[\w.]*(?=$|\s)",
-        ),
-        ("a job advertisement", r"\b(?:hiring|job opening|job offer|recruiting)\b"),
-        (
-            "news",
-            r"\b(?:announces?|acquires?|acquired|begins|bans|fined|gave|hits|kills|launches|lawsuit"
-            r"|layoffs|outperforms?|raises|sues|to launch|to test|wants|warns)\b",
-        ),
-    )
-)
-"""What it is, and how its title or the start of its description shows it."""
 
 _NOT_FOR_US: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
     (why, re.compile(pattern, re.IGNORECASE))
@@ -238,9 +210,8 @@ def _decide(
     title: str, description: str, nearest: Sequence[tuple[Repository, Candidate]]
 ) -> tuple[Verdict, str]:
     """Return the verdict with its reason in words."""
-    for what, sign in _NOT_SOFTWARE:
-        if sign.search(title) or sign.search(description[:60]):
-            return "skip", f"not software but {what}"
+    if what := not_software(title, description):
+        return "skip", f"not software but {what}"
     for repository, candidate in nearest:
         if candidate.score < UPDATE_FROM:
             break

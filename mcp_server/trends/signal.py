@@ -72,6 +72,7 @@ class SourceFacts:
     rate: str
     terms: str
     numbers: str
+    general: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
