@@ -119,7 +119,7 @@ def trends(
     source: Annotated[list[str] | None, typer.Option(help="Only this source; repeatable.")] = None,
 ) -> None:
     """Read the trend sources: how each did, and the ideas, best first."""
-    world.call("trends_discover", {"sources": source} if source else {})
+    world.call("trends_discover", {"detail": True} | ({"sources": source} if source else {}))
 
 
 @app.command()

@@ -19,7 +19,7 @@ class Discovered:
 
 async def discover(tools: Tools) -> Discovered:
     """Read the trend sources and compare the best ideas with the repositories."""
-    discovery = await tools.call("trends_discover", Discovery, limit=MOST_MATCHED)
+    discovery = await tools.call("trends_discover", Discovery, limit=MOST_MATCHED, detail=True)
     matches = {
         idea.key: await tools.call(
             "trends_match", Match, title=idea.title, description=idea.description

@@ -104,6 +104,7 @@ def tools_of(services: Services) -> tuple[tuple[Call, ToolAnnotations], ...]:
         (trends.trends_discover, READ),
         (trends.trends_sources, READ),
         (trends.trends_match, READ),
+        (trends.trends_history, READ),
     )
 
 

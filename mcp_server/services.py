@@ -35,6 +35,7 @@ from mcp_server.keys import Keys, origins, world_of
 from mcp_server.settings import Settings, is_loopback
 from mcp_server.standard import read_standard
 from mcp_server.survey import Survey
+from mcp_server.trends.history import TrendHistory
 
 USER_AGENT = "daily-factory/0.1 (+https://github.com/daily-factory)"
 
@@ -61,6 +62,7 @@ class Services:
     survey: Survey
     audits: Audits
     expectations: Expectations
+    trends: TrendHistory
     origins: Origins
     redactor: Redactor
     marker_keys: tuple[bytes, ...] = field(repr=False)
@@ -133,7 +135,8 @@ def connect(
         switched_on=("delete_session",) if settings.enable_delete else (),
     )
     cache = Cache(engine, owner=keys.reader)
-    return _over(settings, clock, ledger, transport, cache, redactor, keys.that_mark)
+    trends = TrendHistory(engine, redactor)
+    return _over(settings, clock, ledger, transport, cache, trends, redactor, keys.that_mark)
 
 
 def _over(
@@ -142,6 +145,7 @@ def _over(
     ledger: Ledger,
     transport: GuardedTransport,
     cache: Cache,
+    trends: TrendHistory,
     redactor: Redactor,
     marker_keys: tuple[bytes, ...],
 ) -> Services:
@@ -191,6 +195,7 @@ def _over(
             clock=clock,
         ),
         expectations=Expectations(cache, clock),
+        trends=trends,
         origins=Origins(account.is_public),
         redactor=redactor,
         marker_keys=marker_keys,

@@ -132,6 +132,37 @@ cache = sa.Table(
     sa.Column("body", sa.LargeBinary, nullable=False),
 )
 
+# What trends were is told to people and compared with today, and nothing is counted by it either:
+# without a version, like the cache. An idea as it was last seen; how it stood on each day; what a
+# source counted at an item's last looks.
+trend_ideas = sa.Table(
+    "trend_ideas",
+    metadata,
+    sa.Column("key", sa.Text, primary_key=True),
+    sa.Column("day", sa.Text, nullable=False),
+    sa.Column("title", sa.Text, nullable=False),
+    sa.Column("record", sa.Text, nullable=False),
+)
+trend_days = sa.Table(
+    "trend_days",
+    metadata,
+    sa.Column("day", sa.Text, primary_key=True),
+    sa.Column("key", sa.Text, primary_key=True),
+    sa.Column("rank", sa.Integer, nullable=False),
+    sa.Column("score", sa.Float, nullable=False),
+    sa.Column("points", sa.Text, nullable=False),
+)
+trend_looks = sa.Table(
+    "trend_looks",
+    metadata,
+    sa.Column("source", sa.Text, primary_key=True),
+    sa.Column("item", sa.Text, primary_key=True),
+    sa.Column("hour", sa.Text, primary_key=True),
+    sa.Column("at", sa.Text, nullable=False),
+    sa.Column("points", sa.Integer, nullable=False),
+)
+_UNVERSIONED = (cache, trend_ideas, trend_days, trend_looks)
+
 
 def open_engine(url: str) -> sa.Engine:
     """Open the database at `url` (`sqlite:///PATH` here); a new one gets this version's tables.
@@ -165,7 +196,7 @@ def open_engine(url: str) -> sa.Engine:
                 raise LedgerUnavailable(f"{path} holds somebody else's tables: name another file")
             metadata.create_all(connection)
         _check_version(connection, path)
-        cache.create(connection, checkfirst=True)
+        metadata.create_all(connection, tables=_UNVERSIONED)
     with translated(path), engine.connect() as connection, connection.begin() as probe:
         # A file that cannot be written opens and locks like any other: a write tells.
         connection.exec_driver_sql("PRAGMA user_version = 0")

@@ -108,7 +108,7 @@ async def read_all(desk: SpoiltDesk, at: Scene) -> str:
     async def read(tool: str, **given: object) -> None:
         said.extend(texts_in((await desk.call(tool, **given)).content))
 
-    await read("trends_discover")
+    await read("trends_discover", detail=True)
     await read("github_list_repos", max_age=0)
     await read("github_repo_health")
     await read("jules_list_sessions", max_age=0, archived=True)

@@ -45,11 +45,16 @@ _NEXT_AFTER = {
 }
 
 
-def answer(text: str, value: Value, images: Sequence[ImageContent] = ()) -> CallToolResult:
-    """Return `text` for a reader and `value` for a program, once each, and images beside them."""
+def answer(
+    text: str, value: Value, images: Sequence[ImageContent] = (), *, brief: bool = False
+) -> CallToolResult:
+    """Return `text` for a reader and `value` for a program, once each, and images beside them.
+
+    A `brief` value is told without the fields that have their defaults.
+    """
     return CallToolResult(
         content=[TextContent(type="text", text=text), *images],
-        structured_content=value.model_dump(mode="json"),
+        structured_content=value.model_dump(mode="json", exclude_defaults=brief),
     )
 
 

@@ -1,0 +1,53 @@
+"""One discovery: sources read, noise dropped, ideas merged and rated by what was seen before."""
+
+from collections.abc import Sequence
+
+from mcp_server.clock import Clock
+from mcp_server.models import Discovery, Idea, IdeaKind
+from mcp_server.trends import Fetch, TrendSource, rating, read_all
+from mcp_server.trends.cluster import cluster
+from mcp_server.trends.history import TrendHistory
+from mcp_server.trends.relevance import sift
+
+DEADLINE_SECONDS = 120.0
+# A day's report shows this many of each kind: what is returned holds them where they exist.
+_OF_EACH_KIND = 5
+_KINDS = 4
+
+
+async def discover(
+    sources: Sequence[TrendSource],
+    fetch: Fetch,
+    clock: Clock,
+    history: TrendHistory,
+    *,
+    whole: bool,
+) -> Discovery:
+    """Read the sources and return every idea, best first; what was seen is kept in `history`.
+
+    Only a `whole` discovery, over every source there is, makes a day of the history: ranks among
+    a few would say nothing beside those among all.
+    """
+    signals, statuses = await read_all(sources, fetch, clock, DEADLINE_SECONDS)
+    now = clock.now()
+    past = history.past(now)
+    general = {source.facts.name for source in sources if source.facts.general}
+    sifted = sift(rating.measured(signals, past.looks, now), general)
+    ideas = cluster(sifted.kept, past)
+    history.keep(signals, ideas if whole else (), now)
+    return Discovery(ideas=ideas, sources=statuses, dropped=sifted.dropped)
+
+
+def limited(found: Discovery, limit: int) -> Discovery:
+    """Return the best `limit` ideas, still best first, with up to five of each kind among them."""
+    quota = min(_OF_EACH_KIND, limit // _KINDS)
+    taken: dict[IdeaKind, int] = {}
+    certain: list[Idea] = []
+    others: list[Idea] = []
+    for idea in found.ideas:
+        taken[idea.kind] = taken.get(idea.kind, 0) + 1
+        (certain if taken[idea.kind] <= quota else others).append(idea)
+    chosen = {idea.key for idea in (*certain, *others[: limit - len(certain)])}
+    ideas = tuple(idea for idea in found.ideas if idea.key in chosen)
+    left_out = len(found.ideas) - len(ideas)
+    return found.model_copy(update={"ideas": ideas, "left_out": left_out})
