@@ -109,3 +109,61 @@ def test_two_that_cannot_be_read_are_two():
 
     found = run_virtual(play())
     assert len({item.id for item in found}) == read_signs(found).unreadable == 2
+
+
+HALF = b'"\\ud83d"'
+DEEP = b"[" * 100_000 + b"]" * 100_000
+# What stands where a character of a title, text, event, word or diff was cut in two.
+HALVES: dict[str, dict[str, Any]] = {
+    "a message": {"agentMessaged": {"agentMessage": "HALF"}},
+    "a new kind": {"HALF": {"message": "m"}},
+    "a new artifact": {"artifacts": [{"HALF": {}}]},
+    "a diff": {"artifacts": [{"changeSet": {"gitPatch": {"unidiffPatch": "HALF"}}}]},
+}
+READINGS: tuple[tuple[str, dict[str, object]], ...] = (
+    ("jules_list_sessions", {}),
+    ("jules_get_session", {"session_id": ID}),
+    ("jules_wait", {"session_id": ID, "timeout_seconds": 1}),
+    ("jules_list_activities", {"session_id": ID}),
+    ("jules_get_activity", {"session_id": ID, "activity_id": f"{1:032x}"}),
+    ("jules_get_patch", {"session_id": ID}),
+)
+
+
+@pytest.mark.parametrize("odd", HALVES.values(), ids=HALVES)
+def test_half_a_character_hides_nothing(odd: dict[str, Any]):
+    """Who cuts a text inside an emoji leaves half of it, which no answer can hold as it is."""
+    account = one("IN_PROGRESS", activity(1, **odd), title="HALF")
+    whole = account.activities[ID][0]
+
+    def halved(request: httpx2.Request) -> httpx2.Response:
+        name = request.url.path.rpartition("/")[2]
+        listed: dict[str, object] = {
+            "sessions": {"sessions": account.sessions},
+            "activities": {"activities": [whole]},
+            ID: account.sessions[0],
+        }
+        said = httpx2.Response(200, json=listed.get(name, whole)).content
+        return httpx2.Response(200, content=said.replace(b'"HALF"', HALF))
+
+    account.before = halved
+
+    async def play(chat: Chat) -> list[Answer]:
+        return [await chat.call(tool, **given) for tool, given in READINGS]
+
+    told = at_fake(account, play)
+    assert not any(answer.is_error for answer in told)
+    assert told[0].content["sessions"][0]["title"] == "\N{REPLACEMENT CHARACTER}"
+    assert told[3].content["activities"][0]["kind"] != UNREADABLE
+
+
+@pytest.mark.parametrize("code", [200, 400])
+def test_an_answer_that_is_nested_without_end_is_no_json(code: int):
+    """Whatever Jules sends: an error of ours, with its next step."""
+    account = FakeJules(before=lambda _: httpx2.Response(code, content=b'{"error":' + DEEP + b"}"))
+
+    async def play(chat: Chat) -> set[str]:
+        return {(await chat.call(tool, **given)).refusal[0] for tool, given in READINGS}
+
+    told = at_fake(account, play)
+    assert told == ({"unreadable", "unavailable"} if code == 200 else {"bad_argument"})

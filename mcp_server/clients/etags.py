@@ -4,14 +4,13 @@ A 304 is as good as an answer: it has a `Date` of its own, and vouches for the b
 tag (facts/github.md 1.2). Tags are per address and token; that of the cache's owner is meant.
 """
 
-import json
 from collections.abc import Sequence
 from typing import Any
 
 import httpx2
 
 from mcp_server.cache import Cache, Entry
-from mcp_server.clients.wire import Answer, date_of, parse
+from mcp_server.clients.wire import Answer, date_of, json_of, parse
 
 KIND = "answer"
 # The longest page of a list that GitHub gives.
@@ -49,8 +48,9 @@ class ConditionalReads:
 
 def _answer(kept: Entry, response: httpx2.Response) -> Answer:
     following, _, content = kept.body.partition(b"\n")
-    data: Any = json.loads(content)
-    return Answer(data=data, date=date_of(response), next_url=following.decode() or None)
+    return Answer(
+        data=json_of(content), date=date_of(response), next_url=following.decode() or None
+    )
 
 
 def _may_go_on(kept: Entry) -> bool:
@@ -61,7 +61,7 @@ def _may_go_on(kept: Entry) -> bool:
     following, _, content = kept.body.partition(b"\n")
     if following:
         return False
-    data: Any = json.loads(content)
+    data: Any = json_of(content)
     # Bare, or in an object beside their number: the longest list of an answer is the page.
     lists: list[Any] = [*data.values()] if isinstance(data, dict) else [data]  # pyright: ignore[reportUnknownArgumentType, reportUnknownMemberType]
     return any(isinstance(one, list) and len(one) >= WHOLE_PAGE for one in lists)  # pyright: ignore[reportUnknownArgumentType]

@@ -11,7 +11,7 @@ from typing import Any, cast
 
 import httpx2
 
-from mcp_server.clients.wire import place
+from mcp_server.clients.wire import json_of, place
 from mcp_server.errors import (
     BadArgument,
     FactoryError,
@@ -100,7 +100,7 @@ def _missing(response: httpx2.Response) -> str:
 
 def _said(response: httpx2.Response) -> _Said:
     try:
-        data: object = response.json()
+        data: object = json_of(response.content)
     except ValueError:
         return _Said()
     error = _object(_object(data).get("error"))

@@ -3,6 +3,8 @@
 Pure but for `get_json` and `send`, which speak through the guarded transport.
 """
 
+import json
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,6 +21,8 @@ from mcp_server.models import utc
 
 # Fields that do not fit: an answer may have as many as it likes.
 MOST_NAMED = 5
+# The only way into JSON for half a character, as who cuts a text inside an emoji leaves it.
+_HALF = re.compile(r"\\u[dD][89a-fA-F]")
 
 
 class Wire(BaseModel):
@@ -131,11 +135,28 @@ def parse(
     if not response.content and response.request.method == "GET":
         raise Unreadable(f"{place(response)} answered nothing: that is not an empty list")
     try:
-        data: Any = response.json() if response.content else {}
+        data: Any = json_of(response.content) if response.content else {}
     except ValueError as error:
         raise Unreadable(f"{place(response)} answered no JSON") from error
     following = response.links.get("next", {}).get("url")
     return Answer(data=data, date=date_of(response), next_url=following)
+
+
+def json_of(content: bytes) -> object:
+    """Parse JSON in UTF-8 (RFC 8259); half a character is read as U+FFFD: it cannot be told on.
+
+    Raises:
+        ValueError: it is none, or nested deeper than can be read.
+    """
+    text = content.decode("utf-8-sig")
+    try:
+        data: object = json.loads(text)
+        if _HALF.search(text):
+            halves = json.dumps(data, ensure_ascii=False).encode("utf-16-le", "surrogatepass")
+            data = json.loads(halves.decode("utf-16-le", "replace"))
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
+    return data
 
 
 def date_of(response: httpx2.Response) -> datetime:
@@ -179,7 +200,7 @@ def place(response: httpx2.Response) -> str:
 
 def _error_object(response: httpx2.Response) -> Mapping[str, Any]:
     try:
-        data = response.json()
+        data = json_of(response.content)
     except ValueError:
         return {}
     if not isinstance(data, dict):
