@@ -330,23 +330,31 @@ def test_a_key_that_another_answer_calls_invalid_is_the_operator_s_too():
     assert isinstance(error, SettingsError)
 
 
+@pytest.mark.parametrize("code", [302, 400, 403, 404, 407, 409, 418])
 @pytest.mark.parametrize(
-    "body", [b"", b"[]", b"<html>", b'{"error": {"code": "403"}}', b'{"error": {"code": 404}}']
+    "body",
+    [
+        b"",
+        b"[]",
+        b"<html>",
+        b'{"error": 3}',
+        b'{"error": {"code": "403"}}',
+        b'{"error": {"code": 1}}',
+    ],
 )
-def test_a_403_that_jules_has_not_said_is_a_proxy_s_and_may_pass(body: bytes):
-    """A page on the way says nothing about this key; only a `google.rpc.Status` is final."""
-    fake = FakeJules(before=lambda _: httpx2.Response(403, content=body))
-    with pytest.raises(Unavailable, match="proxy"):
+def test_a_refusal_that_jules_has_not_said_is_a_proxy_s_and_may_pass(code: int, body: bytes):
+    """A page on the way says nothing of key or session; only a `google.rpc.Status` is final."""
+    fake = FakeJules(before=lambda _: httpx2.Response(code, content=body))
+    with pytest.raises(Unavailable, match="proxy") as told:
         run_virtual(client_of(fake).get_session("1"))
+    assert told.value.status == code
 
 
-@pytest.mark.parametrize(
-    "body", [b"", b"[]", b"<html>", b'{"error": 3}', b'{"error": {"details": 3}}']
-)
-def test_a_refusal_without_a_body_of_ours_is_told_by_its_code(body: bytes):
-    """A proxy's page says nothing more."""
-    fake = FakeJules(before=lambda _: httpx2.Response(404, content=body))
-    with pytest.raises(NotFound, match="jules_list_sessions"):
+@pytest.mark.parametrize("body", [b"", b"[]", b"<html>", b'{"error": {"details": 3}}'])
+def test_a_refused_key_is_told_by_its_code(body: bytes):
+    """A proxy's page says nothing more, and the key is what a person can look at."""
+    fake = FakeJules(before=lambda _: httpx2.Response(401, content=body))
+    with pytest.raises(SettingsError, match="check the key"):
         run_virtual(client_of(fake).get_session("1"))
 
 

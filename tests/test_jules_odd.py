@@ -166,4 +166,4 @@ def test_an_answer_that_is_nested_without_end_is_no_json(code: int):
         return {(await chat.call(tool, **given)).refusal[0] for tool, given in READINGS}
 
     told = at_fake(account, play)
-    assert told == ({"unreadable", "unavailable"} if code == 200 else {"bad_argument"})
+    assert told == ({"unreadable", "unavailable"} if code == 200 else {"unavailable"})

@@ -102,6 +102,8 @@ PASSING: dict[str, httpx2.Response] = {
     "too many requests": httpx2.Response(429, json=refusal(429, "RESOURCE_EXHAUSTED")),
     "a page instead of an answer": httpx2.Response(200, content=b"<html>sign in</html>"),
     "a proxy's refusal": httpx2.Response(403, content=b"<html>forbidden</html>"),
+    "a proxy's own 404": httpx2.Response(404, content=b"<html>not here</html>"),
+    "a way to a sign-in page": httpx2.Response(302),
     "an answer that is none": httpx2.Response(200, json={"name": 3}),
 }
 

@@ -49,20 +49,20 @@ def error_of(response: httpx2.Response) -> FactoryError:
             f"{where}: check the key JULES_API_KEY: missing, mistyped, or revoked (a key seen in "
             "public is); jules.google.com/settings makes a new one, three at most"
         )
-    if code == 403 and said.code == code:
-        return Refused(f"{where}: this key's account has no access to it", limit="permission")
-    if code == 403:
-        return Unavailable(
-            f"{where}: in no words of Jules' own: something on the way to it refused; try again "
-            "later, or look at the proxy",
-            status=code,
-        )
-    if code == 404:
-        return NotFound(f"{where}: {_missing(response)}")
     if code == 429:
         return Unavailable(f"{where}: too many requests this minute: wait a minute", status=code)
     if code >= 500 or code == 408:
         return Unavailable(f"{where}: Jules fails for the moment: try again later", status=code)
+    if said.code != code:
+        return Unavailable(
+            f"{where}: in no words of Jules' own: something on the way to it refused; try again "
+            "later, or look at the proxy, and at FACTORY_JULES_URL where it is set",
+            status=code,
+        )
+    if code == 403:
+        return Refused(f"{where}: this key's account has no access to it", limit="permission")
+    if code == 404:
+        return NotFound(f"{where}: {_missing(response)}")
     if code == 400 and said.status == "FAILED_PRECONDITION":
         return _precondition(response, where)
     if code == 409:

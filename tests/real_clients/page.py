@@ -46,7 +46,7 @@ PROMISES = """\
 - In how many parts the activities of a session were read makes no difference to its health; a
   question stands until a user answers.
 - `jules_wait` never takes longer than its `timeout_seconds`. It rides out what passes (429, 5xx,
-  a page of HTML, a proxy's 403), and says so where it lasts; a refusal in Jules' own words ends
+  a page of HTML, a proxy's refusal), and says so where it lasts; a refusal in Jules' own words ends
   it at once.
 """
 STEERING = """\
