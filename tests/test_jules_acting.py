@@ -63,6 +63,26 @@ def test_a_session_is_seen_from_its_start_to_its_end():
     assert words == ["working", "plan_ready", "asking", "working", "done"]
 
 
+@pytest.mark.parametrize("kind", ["timeout_after", "reset_before"])
+def test_words_sent_before_do_not_prove_that_they_were_sent_again(kind: FaultKind):
+    """A second nudge in the words of the first: lost, it is found, or sent once more."""
+
+    async def play(desk: Desk) -> tuple[bool, int]:
+        await desk.settle()
+        name = (await desk.start())["session_id"]
+        await desk.ask("jules_send_message", session_id=name, message="Go on", purpose="first")
+        second = {"session_id": name, "message": "Go on ", "purpose": "second"}
+        lost = await desk.call("jules_send_message", **second)
+        assert lost.refusal[0] == "ambiguous"
+        await desk.wait(minutes=11)
+        again = await desk.ask("jules_send_message", **second)
+        did = desk.world.jules.sessions[name].activities
+        return again["already"], sum(one.event == "userMessaged" for one in did)
+
+    happened = not kind.endswith("before")
+    assert at_desk(play, fault=Once(Fault(kind), mutation=3)) == (happened, 2)
+
+
 def test_each_plan_of_a_session_is_approved_once():
     """A message may ask for another plan: that one was not approved with the first."""
 

@@ -306,14 +306,12 @@ class Ledger:
         with self._transaction() as tx:
             return counted.has_issued(tx, task_key)
 
-    def messages_to(self, session_id: str) -> frozenset[str]:
-        """Return the digests of the messages sent to a session, whatever became of them."""
+    def messages_to(self, session_id: str) -> tuple[Ticket, ...]:
+        """Return the tickets of the messages sent to a session, whatever became of them."""
         table = store.tickets.c
-        sent = sa.select(table.digest).where(
-            table.kind == "send_message", table.target == session_id, table.sent_at.is_not(None)
-        )
+        concerned = (table.kind == "send_message", table.target == session_id)
         with self._transaction() as tx:
-            return frozenset(tx.execute(sent).scalars())
+            return tickets.select(tx, *concerned, table.sent_at.is_not(None))
 
     def head(self) -> tuple[int, str, str | None]:
         """Return the number of events, the head's hash, and the reason of a pause."""

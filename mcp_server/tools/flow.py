@@ -93,7 +93,8 @@ def _without_ours(ledger: Ledger, told: object, session_id: str) -> object:
         items = cast("dict[str, object]", one)
         text = items.get("text")
         if items.get("kind") == "userMessaged" and isinstance(text, str) and text:
-            sent = ledger.messages_to(session_id) if sent is None else sent
+            if sent is None:
+                sent = frozenset(ticket.digest for ticket in ledger.messages_to(session_id))
             # What a template makes ends with a line's end, which Jules may leave out.
             forms = (text, f"{text.rstrip()}\n")
             if any(jules_api.send_message(session_id, form).digest in sent for form in forms):

@@ -47,19 +47,12 @@ class JulesActing:
         """
         name = (await self._own(session_id)).id
         text = rendered(message, template, variables)
-        jules = self._services.jules
-
-        async def happened() -> bool:
-            told = await jules.list_activities(name)
-            said = [item.text.strip() for item in told if item.kind == "userMessaged"]
-            return text.strip() in said
-
         words = purpose or hashlib.sha256(text.encode()).hexdigest()[:16]
         done = await perform(
             self._services,
             api.send_message(name, text),
             purpose=f"{name}:{words}",
-            happened=happened,
+            happened=lambda: self._is_one_more(name, text),
         )
         return _acted(name, "message sent", done)
 
@@ -155,6 +148,18 @@ class JulesActing:
             self._services, api.delete_session(name), purpose=name, happened=happened
         )
         return _acted(name, "deleted", done)
+
+    async def _is_one_more(self, session_id: str, text: str) -> bool:
+        """Whether a session shows a message more often than it is known to have been sent.
+
+        The same words may be sent for several purposes, and each showing proves one of them.
+        """
+        told = await self._services.jules.list_activities(session_id)
+        said, plain = [one.text.strip() for one in told if one.kind == "userMessaged"], text.strip()
+        # Jules may leave out a line's end, and a template has one.
+        same = {api.send_message(session_id, form).digest for form in (text, plain, f"{plain}\n")}
+        known = self._services.ledger.messages_to(session_id)
+        return said.count(plain) > sum(one.state == "spent" and one.digest in same for one in known)
 
     async def _put(self, prepared: Prepared, session_id: str, *, archived: bool) -> CallToolResult:
         """Archive or unarchive a session that was just seen in the other state."""
