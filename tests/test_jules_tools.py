@@ -226,6 +226,21 @@ def test_activities_are_read_on_without_loss_or_doubles():
     assert at_fake(account, play) == [str(item["id"]) for item in written]
 
 
+@pytest.mark.parametrize("after", ["0001-01-01T00:00:00Z", "0001-01-01T00:00:00+14:00"])
+def test_after_the_beginning_of_time_is_everything(after: str):
+    """The zero of a host's clock is a time like any other, also where there is nothing yet."""
+    account = one("IN_PROGRESS")
+
+    async def play(chat: Chat) -> list[int]:
+        asked = {"session_id": ID, "after": after}
+        nothing = await chat.ask("jules_list_activities", **asked)
+        account.activities[ID].append(activity(1))
+        told = [nothing, await chat.ask("jules_list_activities", **asked)]
+        return [len(page["activities"]) for page in told]
+
+    assert at_fake(account, play) == [0, 1]
+
+
 def test_after_is_exclusive_and_kinds_pick():
     """INTERFACE.md: oldest first; what is picked out does not end a page early."""
     asked = [activity(n, agentMessaged={"agentMessage": f"m{n}"}) for n in range(120)]

@@ -49,8 +49,9 @@ class Cursor:
             newest = at if newest is None or (at is not None and at > newest) else newest
         if newest is None:
             return Cursor(None, (*self.seen, *added))
-        horizon = newest - OVERLAP
-        kept = {short: at for at, short in (*self.seen, *added) if at is None or at > horizon}
+        # The difference of two times is always a span; a span before a time may be before all time.
+        young = [(at, one) for at, one in (*self.seen, *added) if not at or newest - at < OVERLAP]
+        kept = {short: at for at, short in young}
         return Cursor(newest, tuple((at, short) for short, at in kept.items()))
 
     def text(self) -> str | None:
