@@ -183,6 +183,29 @@ def test_what_is_not_found_says_how_far_it_was_looked_for_and_how_to_look_furthe
     assert paused == "no such session since 2026-11-16 12:00 UTC"
 
 
+@pytest.mark.parametrize("listed", [[], [{"name": 3}]], ids=["empty", "unreadable"])
+def test_pages_with_nothing_on_them_are_no_end_of_the_list(listed: list[object]):
+    """Facts 1.2: an empty page may go on. What was not looked at is not absent."""
+    account = FakeJules(sessions=[session(1)])
+
+    def filtered(request: httpx2.Request) -> httpx2.Response | None:
+        asked = request.url.params
+        if request.url.path.endswith("/sessions") and "OR" not in asked["filter"]:
+            token = int(asked.get("pageToken", "0")) + 1
+            return httpx2.Response(200, json={"sessions": listed, "nextPageToken": str(token)})
+        return None
+
+    account.before = filtered
+
+    async def play(chat: Chat) -> Answer:
+        return await chat.call("jules_list_sessions", state="IN_PROGRESS")
+
+    told = at_fake(account, play)
+    # The day was read apart, and whole.
+    assert told.content["since"] == when(NOW - timedelta(hours=25, minutes=5))
+    assert "were not looked at" in told.text
+
+
 def test_pages_of_sessions_hold_each_once_while_others_start_and_are_archived():
     """A cursor names a place, not a number: what comes in at the front moves nothing."""
     made = {n: when(NOW - timedelta(minutes=n // 3)) for n in range(1, 251)}

@@ -133,7 +133,8 @@ class JulesClient:
                     kept = {i: one for i, one in sessions.items() if one.created_at >= since}
                     return Stretch(sessions=_newest_first(kept), since=since, unreadable=unreadable)
                 if pages >= most_pages and jules_wire.next_token(page.data):
-                    since = oldest
+                    # Pages may be empty and go on: then nothing at all has been looked at yet.
+                    since = oldest or page.date
                     break
         return Stretch(sessions=_newest_first(sessions), since=since, unreadable=unreadable)
 

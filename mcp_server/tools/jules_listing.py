@@ -202,13 +202,15 @@ def _odd_line(unreadable: int, read: int) -> list[str]:
 
 
 def _joined(recent: Stretch, older: Stretch) -> Stretch:
-    """Return both, newest first, as the younger reading has them; as far back as the older."""
+    """Return both, newest first, as the younger reading has them; as far back as either."""
     sessions: dict[str, Session] = {one.id: one for one in older.sessions}
     sessions |= {one.id: one for one in recent.sessions}
     ordered = sorted(sessions.values(), key=lambda one: (one.created_at, one.id), reverse=True)
     # Both have read what is young: the larger number is of what the smaller is.
     odd = max(recent.unreadable, older.unreadable)
-    return Stretch(sessions=tuple(ordered), since=older.since, unreadable=odd)
+    reached = [one.since for one in (recent, older) if one.since is not None]
+    since = min(reached) if older.since is not None else None
+    return Stretch(sessions=tuple(ordered), since=since, unreadable=odd)
 
 
 def _with_branches(source: Source, most: int) -> Source:
