@@ -29,7 +29,7 @@ from mcp_server.sandbox.mix import FULL, SMALL, Size
 from mcp_server.sandbox.remote import Link, WorldLost, connect_remote, run_joined
 from mcp_server.sandbox.serve import serve
 from mcp_server.sandbox.served_clock import ServedClock
-from mcp_server.sandbox.sites import Sites
+from mcp_server.sandbox.sites import KEYS, Sites
 from mcp_server.sandbox.weather import SHARES, Weather
 from mcp_server.sandbox.world import EPOCH, World
 from mcp_server.server import build_server
@@ -192,6 +192,7 @@ def sandbox_settings(allowance: int, *, archive_others: bool = False) -> Setting
         archive_others=archive_others,
         jules_api_key=SecretStr(SANDBOX_JULES_KEY),
         github_token=SecretStr(SANDBOX_GITHUB_TOKEN),
+        source_keys={name: SecretStr(key) for name, key in KEYS.items()},
     )
 
 

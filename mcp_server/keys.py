@@ -1,7 +1,7 @@
 """The secrets of a server, and which service each is sent to: from here they go to the guard."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from pydantic import SecretStr
@@ -12,12 +12,12 @@ from mcp_server.guard import marker
 from mcp_server.guard.installation import App
 from mcp_server.guard.transport import Origin
 from mcp_server.settings import GITHUB_URL, Settings, check_keys
-from mcp_server.trends import SOURCES
+from mcp_server.trends import TrendSource
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class Keys:
-    """Those to speak with, those that mark, and former ones of either kind.
+    """Those to speak with, those that mark, former ones of either kind, and trend sites'.
 
     `github` is None where an `app` works; `maker` None: repositories are made with the same one.
     """
@@ -28,6 +28,7 @@ class Keys:
     maker: str | None
     own: tuple[str, ...]
     old: tuple[str, ...]
+    sites: tuple[str, ...]
 
     @classmethod
     def of(cls, settings: Settings) -> "Keys":
@@ -41,13 +42,14 @@ class Keys:
             maker=_said(settings.github_create_token),
             own=tuple(key.get_secret_value() for key in own),
             old=tuple(key.get_secret_value() for key in settings.marker_keys_old),
+            sites=tuple(key.get_secret_value() for key in settings.source_keys.values()),
         )
 
     @property
     def all(self) -> tuple[str, ...]:
         """Everything that must stand in no text."""
         known = (self.jules, self.github, self.maker, _bare(self.app), *self.own, *self.old)
-        return tuple(key for key in known if key)
+        return tuple(key for key in (*known, *self.sites) if key)
 
     @property
     def that_mark(self) -> tuple[bytes, ...]:
@@ -68,8 +70,7 @@ class Keys:
 
 
 def origins(settings: Settings, keys: Keys) -> tuple[Origin, ...]:
-    """Return every address there is, each with the keys that only it is sent."""
-    hosts = sorted({host for source in SOURCES for host in source.facts.hosts})
+    """Return every address but trend sites', each with the keys that only it is sent."""
     return (
         Origin(service="jules", base=settings.jules_url, headers={"x-goog-api-key": keys.jules}),
         Origin(
@@ -82,7 +83,23 @@ def origins(settings: Settings, keys: Keys) -> tuple[Origin, ...]:
         *_logs(settings),
         # Jules' own description, which is public: no key goes there.
         Origin(service="site", base=f"{settings.jules_url.rpartition('/')[0]}/$discovery"),
-        *(Origin(service="site", base=f"https://{host}") for host in hosts),
+    )
+
+
+def site_origins(
+    sources: Sequence[TrendSource], keys: Mapping[str, SecretStr]
+) -> tuple[Origin, ...]:
+    """Return where trend sources may read; a key goes to the one host it is declared for."""
+    headers: dict[str, dict[str, str]] = {}
+    for facts in (source.facts for source in sources):
+        for host in facts.hosts:
+            headers.setdefault(host, {})
+        if facts.key and facts.variable in keys:
+            said = f"{facts.key.scheme} {keys[facts.variable].get_secret_value()}".lstrip()
+            headers[facts.key.host][facts.key.header] = said
+    return tuple(
+        Origin(service="site", base=f"https://{host}", headers=said)
+        for host, said in sorted(headers.items())
     )
 
 

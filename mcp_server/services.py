@@ -31,10 +31,11 @@ from mcp_server.guard.origins import Origins
 from mcp_server.guard.redact import Redactor
 from mcp_server.guard.transport import GuardedTransport
 from mcp_server.identity import identify
-from mcp_server.keys import Keys, origins, world_of
+from mcp_server.keys import Keys, origins, site_origins, world_of
 from mcp_server.settings import Settings, is_loopback
 from mcp_server.standard import read_standard
 from mcp_server.survey import Survey
+from mcp_server.trends import load_sources
 from mcp_server.trends.history import TrendHistory
 
 USER_AGENT = "daily-factory/0.1 (+https://github.com/daily-factory)"
@@ -57,6 +58,7 @@ class Services:
     workflows: WorkflowsClient
     care: CareClient
     pages: PagesClient
+    cache: Cache
     tokens: TokensClient
     account: Account
     survey: Survey
@@ -127,6 +129,7 @@ def connect(
     redactor = Redactor(keys.all)
     transport = GuardedTransport(
         origins=origins(settings, keys),
+        late=lambda: site_origins(load_sources(), settings.source_keys),
         tickets=ledger,
         clock=clock,
         reads=network.reads,
@@ -178,6 +181,7 @@ def _over(
         workflows=WorkflowsClient(http, base=settings.github_url),
         care=CareClient(http, base=settings.github_url),
         pages=PagesClient(http),
+        cache=cache,
         tokens=tokens,
         account=account,
         survey=Survey(

@@ -98,6 +98,10 @@ class Settings(Preferences):
         description="merge the CI that github_add_ci proposes, once its own run is green; else a "
         "person does, who may not want it",
     )
+    source_keys: Mapping[str, SecretStr] = Field(
+        default_factory=dict[str, SecretStr],
+        description="keys of trend sources, by their variables: FACTORY_KEY_ and the source's name",
+    )
     jules_url: str = Field(default=JULES_URL, description="where Jules' API lives")
     github_url: str = Field(default=GITHUB_URL, description="where GitHub's API lives")
     allow_loopback_http: bool = Field(
@@ -114,6 +118,8 @@ _SECRETS = {
     "marker_key": "FACTORY_MARKER_KEY",
     "marker_keys_old": "FACTORY_MARKER_KEYS_OLD",
 }
+# Of each of these there may be one for every trend source, those of other packages among them.
+_KEY = re.compile(r"(FACTORY_KEY_[A-Z0-9_]{1,40}?)(?:_FILE)?")
 _LISTS = frozenset({"audit", "never_touch", "marker_keys_old"})
 
 
@@ -126,12 +132,15 @@ def load_settings(environ: Mapping[str, str], directory: Path) -> Settings:
     """
     values: dict[str, object] = dict(_file(directory / "factory.toml"))
     for name in Settings.model_fields:
+        if name == "source_keys":
+            continue
         if name in _SECRETS:
             secret = _secret(environ, _SECRETS[name])
             if secret:
                 values[name] = _listed(secret) if name in _LISTS else secret
         elif (text := environ.get(f"FACTORY_{name.upper()}")) is not None:
             values[name] = _listed(text) if name in _LISTS else text
+    values["source_keys"] = _source_keys(environ)
     try:
         settings = Settings.model_validate(values)
     except ValidationError as error:
@@ -164,6 +173,11 @@ def _check_app(settings: Settings) -> None:
         raise SettingsError("a GitHub App needs both GITHUB_APP_ID and GITHUB_APP_KEY_FILE")
     if app[0] is not None and settings.github_token is not None:
         raise SettingsError("GITHUB_TOKEN and GITHUB_APP_ID are both set: choose one of them")
+
+
+def _source_keys(environ: Mapping[str, str]) -> dict[str, str]:
+    names = sorted({found[1] for name in environ if (found := _KEY.fullmatch(name))})
+    return {name: secret for name in names if (secret := _secret(environ, name))}
 
 
 def _listed(text: str) -> list[str]:

@@ -46,6 +46,7 @@ def test_a_day_on_recorded_pages_ends_well(tmp_path: Path, seed: int) -> None:
         "github-trending",
         "hackernews",
         "devto",
+        "lobsters",
     ]
 
 

@@ -28,13 +28,15 @@ from mcp_server.clients.github_pulls import PullsClient
 from mcp_server.clients.github_search import SearchClient
 from mcp_server.clients.github_tokens import TokensClient
 from mcp_server.clients.github_workflows import WorkflowsClient
+from mcp_server.clients.pages import PagesClient
 from mcp_server.errors import FactoryError
 from mcp_server.guard import policy
 from mcp_server.guard.policy import RULES
 from mcp_server.sandbox.loop import run_virtual
 from mcp_server.store import open_engine
+from mcp_server.trends import github_issues, github_search
 from tests import node_modules_dir
-from tests.guard_cases import GITHUB, SHA, ManualClock, Network, OpenDoor, answer, guard
+from tests.guard_cases import GITHUB, SHA, START, ManualClock, Network, OpenDoor, answer, guard
 from tests.test_policy import MUTATIONS
 from tests.test_policy_surface import DESCRIPTION
 
@@ -105,6 +107,8 @@ def reads(folder: Path) -> list[httpx2.Request]:
             words.issues(REPO),
             search.search("repositories", "tabs language:go", page=2, size=20),
             search.search("issues", "tabs", page=1, size=20),
+            github_search.SOURCE.read(PagesClient(http).fetch, START),
+            github_issues.SOURCE.read(PagesClient(http).fetch, START),
         )
         for read in everything:
             with suppress(FactoryError):  # the fake's answers mean little

@@ -33,6 +33,7 @@ from mcp_server.guard.request import Prepared
 from mcp_server.patches.plan import Change
 from mcp_server.sandbox.loop import run_virtual
 from mcp_server.store import open_engine
+from mcp_server.trends import github_issues, github_search
 from tests.guard_cases import (
     GITHUB,
     JULES,
@@ -224,6 +225,8 @@ def test_each_read_that_a_client_makes_leaves_by_its_own_rule(tmp_path: Path):
             lambda: ours.list_activities("s1", after=START - timedelta(hours=1)),
             lambda: ours.get_source("owner/tool"),
             lambda: ours.get_activity("s1", "a1"),
+            lambda: github_search.SOURCE.read(PagesClient(http).fetch, START),
+            lambda: github_issues.SOURCE.read(PagesClient(http).fetch, START),
             lambda: PagesClient(http).fetch(f"{SITE}/api/v1/search?tags=story&n=%31", {}),
         )
         for read in reads:

@@ -17,13 +17,32 @@ from mcp_server.errors import Unavailable
 from mcp_server.models import SourceStatus
 from mcp_server.sandbox.loop import run_virtual
 from mcp_server.sandbox.sites import Sites
-from mcp_server.trends import SOURCES, Answer, Reading, Signal, SourceFacts, read_all
+from mcp_server.trends import Answer, Reading, Signal, SourceFacts, hashnode, load_sources, read_all
 from mcp_server.trends import hackernews as hn_source
 from mcp_server.trends.cluster import cluster
 from tests.shared_data import CAPTURES, capture, need_captures
 
 NOW = datetime(2026, 11, 22, 3, tzinfo=UTC)
 URL = "https://site.example/list"
+# What a day of seed 1 gives: famous names go, the rest of the general sources stays.
+INVENTED = {
+    "github-trending": ("ok", 20),
+    "hackernews": ("ok", 30),
+    "devto": ("ok", 20),
+    "lobsters": ("ok", 25),
+    "github-search": ("ok", 25),
+    "github-issues": ("ok", 8),
+    "stackexchange": ("ok", 14),
+    "reddit": ("ok", 15),
+    "youtube": ("ok", 10),
+    "packages": ("ok", 12),
+    "hashnode": ("ok", 5),
+    "google-trends": ("ok", 2),
+    "mastodon": ("ok", 9),
+    "bluesky": ("ok", 2),
+    "wikipedia": ("ok", 0),
+}
+KEYED = [source.facts.variable for source in load_sources()]
 
 
 def read_sites(
@@ -38,8 +57,8 @@ def read_sites(
         )
         return Answer(status=status, content_type=headers["Content-Type"], body=body, url=url)
 
-    signals, statuses = run_virtual(read_all(SOURCES, fetch, LoopClock(now), 30))
-    return signals, {status.name: status for status in statuses}
+    gathered = run_virtual(read_all(load_sources(), fetch, LoopClock(now), 30, keyed=KEYED))
+    return gathered.signals, {status.name: status for status in gathered.statuses}
 
 
 def get(sites: Sites, address: str, now: datetime = NOW) -> tuple[int, str, bytes]:
@@ -55,10 +74,17 @@ def get(sites: Sites, address: str, now: datetime = NOW) -> tuple[int, str, byte
 
 
 def test_an_invented_day_is_read_by_every_source_without_a_note():
-    """About twenty rows a source, in the real shapes, and nothing lost on the way."""
+    """In the real shapes, and nothing lost on the way; what is famous is dropped as noise."""
     _, statuses = read_sites(Sites(seed=1, directory=None))
-    assert [(s.status, s.reason) for s in statuses.values()] == [("ok", "")] * 3
-    assert all(15 <= s.signals <= 40 for s in statuses.values())
+    assert {name: (s.status, s.signals) for name, s in statuses.items()} == INVENTED
+    told = {name: s.reason for name, s in statuses.items() if s.reason}
+    assert told == {
+        "hashnode": hashnode.PAID,
+        "google-trends": "12 are among what Wikipedia is read for",
+        "mastodon": "5 are among what Wikipedia is read for",
+        "bluesky": "6 are among what Wikipedia is read for",
+        "wikipedia": "13 titles as noise",
+    }
 
 
 def test_a_day_is_fixed_by_seed_and_date():
@@ -82,7 +108,7 @@ def test_an_invented_day_gives_ideas_of_all_kinds_some_in_all_sources(seed: int)
     ideas = cluster(read_sites(Sites(seed=seed, directory=None))[0])
     spread = [len({p.source for p in idea.provenance}) for idea in ideas]
     assert {idea.kind for idea in ideas} == {"app", "extension", "tool", "pain_point"}
-    assert spread.count(3) >= 2
+    assert sum(1 for sources in spread if sources >= 3) >= 2
     assert spread.count(1) >= 15
 
 
@@ -193,9 +219,11 @@ def test_a_folder_of_recordings_is_read_and_says_what_it_lacks():
         re.findall(b'class="Box-row"', capture("github-trending/trending_daily_2026-04-26.html"))
     )
     _, statuses = read_sites(Sites(seed=1, directory=CAPTURES))
-    assert (statuses["github-trending"].status, statuses["github-trending"].signals) == ("ok", rows)
+    trending = statuses["github-trending"]
+    assert (trending.status, trending.signals) == ("partial", rows + 17)
+    assert "Rust failed" in trending.reason
     assert (statuses["devto"].status, statuses["devto"].signals) == ("ok", 30)
-    assert statuses["hackernews"].status == "ok"
+    assert statuses["hackernews"].status == "partial"
     assert "front page failed" in statuses["hackernews"].reason
     assert "items are gone" in statuses["hackernews"].reason
 
@@ -297,8 +325,8 @@ def test_what_one_api_gives_is_kept_when_the_other_fails(
 ):
     """Each listing alone in its failure, and each failure said."""
     reading = read_hn(FakeHn(down=down))
-    assert (len(reading.signals), len(reading.notes)) == (kept, notes)
-    assert all("503" in note for note in reading.notes)
+    assert (len(reading.signals), len(reading.lost)) == (kept, notes)
+    assert all("503" in lost.reason for lost in reading.lost)
 
 
 def test_both_apis_down_is_a_failure():
@@ -324,7 +352,7 @@ class Fake:
     def facts(self) -> SourceFacts:
         """Return facts that matter to nobody."""
         return SourceFacts(
-            name=self.name, hosts=(), addresses=(), key_needed=False, refresh_seconds=1,
+            name=self.name, hosts=(), addresses=(), refresh_seconds=1,
             rate="", terms="", numbers="",
         )  # fmt: skip
 
@@ -346,8 +374,9 @@ async def nothing(_url: str, _headers: Mapping[str, str]) -> Answer:
 
 def read_fakes(*fakes: Fake) -> tuple[list[str], list[SourceStatus], float]:
     async def main() -> tuple[list[str], list[SourceStatus], float]:
-        signals, statuses = await read_all(fakes, nothing, LoopClock(NOW), 30)
-        return [s.source for s in signals], list(statuses), asyncio.get_running_loop().time()
+        found = await read_all(fakes, nothing, LoopClock(NOW), 30)
+        names = [s.source for s in found.signals]
+        return names, list(found.statuses), asyncio.get_running_loop().time()
 
     return run_virtual(main())
 
@@ -388,8 +417,8 @@ def test_each_source_fails_alone(caplog: pytest.LogCaptureFixture):
 
 
 def test_the_declared_facts_name_the_hosts_of_their_addresses():
-    """The guard's policy is written from these facts."""
-    assert [source.facts.name for source in SOURCES] == ["github-trending", "hackernews", "devto"]
-    for source in SOURCES:
+    """The guard lets a source read nothing else."""
+    assert [source.facts.name for source in load_sources()] == list(INVENTED)
+    for source in load_sources():
         hosts = {urlsplit(address).hostname for address in source.facts.addresses}
         assert hosts == set(source.facts.hosts)

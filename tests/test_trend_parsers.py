@@ -452,8 +452,7 @@ def test_what_is_not_html_is_unreadable(kind: str, body: str):
         trending_source.parse(Answer(status=200, content_type=kind, body=body.encode(), url=URL))
 
 
-@pytest.mark.parametrize("parser", ["devto", "hackernews ids"])
-def test_an_empty_list_where_there_always_is_one_is_unreadable(parser: str):
-    """A day without articles or Show HN does not happen."""
+def test_an_empty_list_where_there_always_is_one_is_unreadable():
+    """A day without Show HN does not happen."""
     with pytest.raises(Unreadable, match="holds 0"):
-        PARSERS[parser](data([]))
+        hn_source.parse_ids(data([]))

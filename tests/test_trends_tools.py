@@ -94,7 +94,7 @@ def test_a_default_answer_is_short_and_enough_to_go_on() -> None:
             assert not one.description
             assert len(one.provenance) == 1
         for status in found.sources:
-            assert f"{status.name} ok {status.signals}" in told.text
+            assert f"{status.name} {status.status} {status.signals}" in told.text
         whole = Discovery.model_validate(
             (await desk.call("trends_discover", detail=True, limit=200)).content
         )

@@ -35,7 +35,8 @@ SEND_TIMEOUT_SECONDS = 60.0
 # A longer wait than this parks the caller instead (facts/safety.md 5).
 LONGEST_RETRY_AFTER_SECONDS = 60.0
 # Most bytes of an answer, unpacked, by service: whoever wrote a log may have written without end.
-_MOST_BYTES: Mapping[Service, int] = {"log": 8_000_000}
+# Trending pages are below 1 MB (captures of 2022 to 2026).
+_MOST_BYTES: Mapping[Service, int] = {"log": 8_000_000, "site": 4_000_000}
 _BEARER = "Bearer "
 _PASSING = frozenset({429, 500, 502, 503, 504})
 # So ends a query that was too heavy: it would again, and each time costs (facts/github.md 1.3).
@@ -91,23 +92,26 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
         reads: httpx2.AsyncBaseTransport,
         fresh: Callable[[], httpx2.AsyncBaseTransport],
         redactor: Redactor,
+        late: Callable[[], Sequence[Origin]] = tuple,
         switched_on: Collection[str] = (),
     ) -> None:
         """Guard what goes to `origins`.
 
         Args:
-            origins: the only addresses there are.
+            origins: the only addresses there are, with those of `late`.
             tickets: where mutations are accounted for.
             clock: time-outs and back-off.
             reads: the connection pool for reads.
             fresh: makes a transport with no open connection; called once a mutation.
             redactor: knows the keys that no body may have in it, and that the ledger must not
                 keep: a service's own words may repeat one.
+            late: further origins, asked for once, by the first address that is none of `origins`:
+                they can take none of these over.
             switched_on: what the operator lets leave beyond the policy's table.
         """
-        # The longest first: of two addresses, one within the other, it is the inner one's request.
-        ordered = sorted(origins, key=lambda origin: len(origin.base.rstrip("/")), reverse=True)
-        self._origins = tuple((httpx2.URL(origin.base), origin) for origin in ordered)
+        self._origins = _by_length(origins)
+        self._late = late
+        self._late_origins: tuple[tuple[httpx2.URL, Origin], ...] | None = None
         self._tickets = tickets
         self._clock = clock
         self._reads = reads
@@ -218,14 +222,14 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
         await self._reads.aclose()
 
     def _locate(self, url: httpx2.URL) -> tuple[Origin, str]:
-        raw = url.raw_path.decode("ascii").partition("?")[0]
-        for base, origin in self._origins:
-            prefix = base.raw_path.decode("ascii").rstrip("/")
-            named = url.host == base.host or (origin.hosts and origin.hosts.fullmatch(url.host))
-            same = named and (url.scheme, url.port) == (base.scheme, base.port)
-            if same and not url.userinfo and raw.startswith(f"{prefix}/"):
-                return origin, raw.removeprefix(prefix)
-        raise Refused(f"policy: {url.host} is no service of ours", limit="policy")
+        found = _located(self._origins, url)
+        if found is None:
+            if self._late_origins is None:
+                self._late_origins = _by_length(self._late())
+            found = _located(self._late_origins, url)
+        if found is None:
+            raise Refused(f"policy: {url.host} is no service of ours", limit="policy")
+        return found
 
     async def _read(self, rule: Rule, request: httpx2.Request) -> httpx2.Response:
         retrying = tenacity.AsyncRetrying(
@@ -345,6 +349,25 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
 
     def _count(self, request: httpx2.Request) -> None:
         self.requests[request.url.host] = self.requests.get(request.url.host, 0) + 1
+
+
+def _by_length(origins: Sequence[Origin]) -> tuple[tuple[httpx2.URL, Origin], ...]:
+    """Put the longest first: of two addresses, one within the other, it is the inner one's."""
+    ordered = sorted(origins, key=lambda origin: len(origin.base.rstrip("/")), reverse=True)
+    return tuple((httpx2.URL(origin.base), origin) for origin in ordered)
+
+
+def _located(
+    origins: Sequence[tuple[httpx2.URL, Origin]], url: httpx2.URL
+) -> tuple[Origin, str] | None:
+    raw = url.raw_path.decode("ascii").partition("?")[0]
+    for base, origin in origins:
+        prefix = base.raw_path.decode("ascii").rstrip("/")
+        named = url.host == base.host or (origin.hosts and origin.hosts.fullmatch(url.host))
+        same = named and (url.scheme, url.port) == (base.scheme, base.port)
+        if same and not url.userinfo and raw.startswith(f"{prefix}/"):
+            return origin, raw.removeprefix(prefix)
+    return None
 
 
 def _leaving(request: httpx2.Request, body: bytes, keys: Mapping[str, str]) -> httpx2.Request:

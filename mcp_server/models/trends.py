@@ -1,5 +1,6 @@
 """Trend sources, ideas and what they are near to."""
 
+from datetime import datetime
 from typing import Literal
 
 from pydantic import Field
@@ -42,12 +43,17 @@ class Idea(Value):
 
 
 class SourceStatus(Value):
-    """How one trend source did: `ok`, `empty`, `failed` or `off`."""
+    """How one trend source did, and why it is no better."""
 
     name: str
-    status: Literal["ok", "empty", "failed", "off"]
-    signals: int = 0
+    status: Literal["ok", "partial", "empty", "failed", "off"] = Field(
+        description="partial: a list of it failed, or not all its rows could be read; off: no key"
+    )
+    signals: int = Field(default=0, description="of the lists that were read in full")
+    expected: int = Field(default=0, description="rows of the lists that were read in part")
+    parsed: int = Field(default=0, description="of these, rows that were read, and count nowhere")
     reason: str = ""
+    read_at: datetime | None = Field(default=None, description="earlier than now: kept since then")
 
 
 class Dropped(Value):
@@ -107,7 +113,7 @@ class SourceCard(Page):
 
     name: str
     addresses: tuple[str, ...]
-    key_needed: bool
+    key: str | None = Field(description="the environment variable without which it is off")
     refresh_seconds: int
     rate: str
     terms: str

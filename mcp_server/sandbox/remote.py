@@ -26,6 +26,7 @@ from mcp_server.guard.tripwire import passing
 from mcp_server.sandbox.jules_wire import JULES_KEY
 from mcp_server.sandbox.loop import NothingScheduled
 from mcp_server.sandbox.serve import LOOPBACK
+from mcp_server.sandbox.sites import KEYS
 from mcp_server.sandbox.tokens import GITHUB_TOKEN
 from mcp_server.sandbox.world import GITHUB_HOST, JULES_HOST
 from mcp_server.services import Network, Services
@@ -161,6 +162,7 @@ async def connect_remote(
         allowance=allowance,
         jules_api_key=SecretStr(JULES_KEY),
         github_token=SecretStr(GITHUB_TOKEN),
+        source_keys={name: SecretStr(key) for name, key in KEYS.items()},
     )
     engine = store.open_engine(state_url)
     stack.callback(engine.dispose)

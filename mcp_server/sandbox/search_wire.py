@@ -19,7 +19,7 @@ from mcp_server.sandbox.github_json import (
 )
 from mcp_server.sandbox.http import Call, Problem, Reply, second_time
 from mcp_server.sandbox.repository import Issue, Pull, Repo
-from mcp_server.sandbox.sites import STRANGERS
+from mcp_server.sandbox.sites.stock import STRANGERS
 
 MOST_HITS = 1_000
 _TERM = re.compile(r'(?:(\w+):)?(?:"([^"]*)"|(\S+))')

@@ -26,6 +26,7 @@ from mcp_server.sandbox.mix import SMALL, Size
 from mcp_server.sandbox.oracle import Oracle
 from mcp_server.sandbox.portfolio import pick_repo, plan_portfolio
 from mcp_server.sandbox.session import Order
+from mcp_server.sandbox.sites import HOSTS
 
 EPOCH = datetime(2026, 11, 23, tzinfo=UTC)
 HISTORY = timedelta(days=400)
@@ -33,7 +34,7 @@ DAY = timedelta(days=1)
 
 JULES_HOST = "jules.googleapis.com"
 GITHUB_HOST = "api.github.com"
-SITE_HOSTS = ("github.com", "hn.algolia.com", "hacker-news.firebaseio.com", "dev.to")
+SITE_HOSTS = HOSTS
 READS = ("GET", "HEAD")
 
 FOREIGN_TITLES = (
@@ -162,7 +163,7 @@ class World:
         try:
             if call.host == JULES_HOST:
                 return self._jules_wire.answer(call)
-            if call.host == GITHUB_HOST:
+            if call.host == GITHUB_HOST and not _is_of_all_the_world(call):
                 return self._github_wire.answer(call)
             if call.host == LOG_HOST:
                 return self._github_wire.answer_log(call)
@@ -197,6 +198,11 @@ class World:
             self.jules.create(order, foreign=True)
 
         return start
+
+
+def _is_of_all_the_world(call: Call) -> bool:
+    """Whether a search is for what is new among everybody's, which is the sites' to tell."""
+    return call.path.startswith("/search/") and "created:>" in call.query.get("q", "")
 
 
 class WorldTransport(httpx2.AsyncBaseTransport):

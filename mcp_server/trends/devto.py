@@ -1,17 +1,15 @@
-"""Dev.to (Forem API v1): the most popular articles of the last day."""
+"""Dev.to (Forem API v1): the most popular articles of the last day, and what rises."""
 
 from datetime import datetime
 from urllib.parse import urlencode
 
 from pydantic import BaseModel, field_validator
 
-from mcp_server.errors import Unreadable
+from mcp_server.trends.listing import ListedSource, Listing
 from mcp_server.trends.signal import (
     Answer,
     Count,
-    Fetch,
     Moment,
-    Reading,
     Signal,
     SourceFacts,
     json_list,
@@ -24,29 +22,20 @@ from mcp_server.trends.signal import (
 )
 
 # `top` is in days; there is no `sort` (developers.forem.com/api, read 2026-11-22).
-_LISTING = f"https://dev.to/api/articles?{urlencode({'top': 1, 'per_page': 50})}"
+_LISTS = {
+    name: f"https://dev.to/api/articles?{urlencode({**query, 'per_page': 50})}"
+    for name, query in (("top", {"top": 1}), ("rising", {"state": "rising"}))
+}
 
 FACTS = SourceFacts(
     name="devto",
     hosts=("dev.to",),
-    addresses=(_LISTING,),
-    key_needed=False,
+    addresses=tuple(_LISTS.values()),
     refresh_seconds=6 * 3600,
-    rate="3 reads a second for everyone (forem/forem issue 12737, 2021); one request a run",
+    rate="3 reads a second for everyone (forem/forem issue 12737, 2021); two requests a run",
     terms="https://dev.to/terms; name the client, an unnamed one gets an empty 403",
     numbers="points: reactions; velocity: reactions and comments over the age, an hour (estimate)",
 )
-
-
-class DevTo:
-    """The popular articles."""
-
-    facts = FACTS
-
-    async def read(self, fetch: Fetch, now: datetime) -> Reading:
-        """Read the one list."""
-        answer = await fetch(_LISTING, {"Accept": "application/vnd.forem.api-v1+json"})
-        return Reading(signals=parse(answer, now))
 
 
 def parse(answer: Answer, now: datetime) -> tuple[Signal, ...]:
@@ -54,12 +43,9 @@ def parse(answer: Answer, now: datetime) -> tuple[Signal, ...]:
 
     Raises:
         Unavailable: the status is not 200.
-        Unreadable: not a list, an empty list (a day without articles does not happen), or an
-            article without title or address.
+        Unreadable: not a list; `Torn`: an article without title or address.
     """
     rows = json_list(json_value(answer), answer.url)
-    if not rows:
-        raise Unreadable(f"{answer.url!r} holds 0 articles")
     return read_rows(rows, lambda rank, row: _read_article(rank, row, now), answer.url)
 
 
@@ -105,3 +91,18 @@ def _read_article(rank: int, row: object, now: datetime) -> Signal:
         velocity_per_hour=per_hour(points + article.comments_count, at, now),
         at=at,
     )
+
+
+# A day without articles does not happen: an empty list is a failure.
+SOURCE = ListedSource(
+    facts=FACTS,
+    listings=lambda _now: [
+        Listing(
+            name=name,
+            address=address,
+            parse=parse,
+            headers={"Accept": "application/vnd.forem.api-v1+json"},
+        )
+        for name, address in _LISTS.items()
+    ],
+)

@@ -1,7 +1,8 @@
 """One discovery: sources read, noise dropped, ideas merged and rated by what was seen before."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
+from mcp_server.cache import Cache
 from mcp_server.clock import Clock
 from mcp_server.models import Discovery, Idea, IdeaKind
 from mcp_server.trends import Fetch, TrendSource, rating, read_all
@@ -21,6 +22,8 @@ async def discover(
     clock: Clock,
     history: TrendHistory,
     *,
+    cache: Cache,
+    keyed: Collection[str],
     whole: bool,
 ) -> Discovery:
     """Read the sources and return every idea, best first; what was seen is kept in `history`.
@@ -28,14 +31,15 @@ async def discover(
     Only a `whole` discovery, over every source there is, makes a day of the history: ranks among
     a few would say nothing beside those among all.
     """
-    signals, statuses = await read_all(sources, fetch, clock, DEADLINE_SECONDS)
+    gathered = await read_all(sources, fetch, clock, DEADLINE_SECONDS, cache=cache, keyed=keyed)
+    signals = gathered.signals
     now = clock.now()
     past = history.past(now)
     general = {source.facts.name for source in sources if source.facts.general}
     sifted = sift(rating.measured(signals, past.looks, now), general)
     ideas = cluster(sifted.kept, past)
     history.keep(signals, ideas if whole else (), now)
-    return Discovery(ideas=ideas, sources=statuses, dropped=sifted.dropped)
+    return Discovery(ideas=ideas, sources=gathered.statuses, dropped=sifted.dropped)
 
 
 def limited(found: Discovery, limit: int) -> Discovery:

@@ -1,31 +1,39 @@
-"""GitHub's trending page: HTML without a contract, so every row must be read or the page fails."""
+"""GitHub's trending pages: HTML without a contract; every row must be read or the page fails."""
 
 import re
-from datetime import datetime
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 from mcp_server.errors import Unreadable
+from mcp_server.trends.listing import ListedSource, Listing
 from mcp_server.trends.signal import (
     Answer,
-    Fetch,
-    Reading,
     Signal,
     SourceFacts,
+    Torn,
     html_text,
     plain,
     read_rows,
     repo_of,
 )
 
+# The week beside the day, and the languages of most browser extensions and command line tools: what
+# rises in one of them is seldom on the page of all.
+_PAGES = {
+    "daily": "https://github.com/trending?since=daily",
+    "weekly": "https://github.com/trending?since=weekly",
+    "TypeScript": "https://github.com/trending/typescript?since=daily",
+    "Python": "https://github.com/trending/python?since=daily",
+    "Rust": "https://github.com/trending/rust?since=daily",
+}
+
 FACTS = SourceFacts(
     name="github-trending",
     hosts=("github.com",),
-    addresses=("https://github.com/trending?since=daily",),
-    key_needed=False,
+    addresses=tuple(_PAGES.values()),
     refresh_seconds=6 * 3600,
-    rate="no stated allowance; one request a run (facts of 2026-11-22)",
-    terms="https://docs.github.com/site-policy: scraping is limited; one page a day, client named",
+    rate="no stated allowance; five requests, one after the other (facts of 2026-11-22)",
+    terms="https://docs.github.com/site-policy: scraping is limited; few pages, client named",
     numbers="points: all stars; velocity: stars gained in the page's period, an hour (measured)",
 )
 
@@ -36,22 +44,13 @@ _PERIOD_STARS = re.compile(rf"([\d,]+) stars? ({'|'.join(_PERIOD_HOURS)})")
 _HEADING_LINK = "h1 a[href], h2 a[href], h3 a[href]"
 
 
-class GithubTrending:
-    """The daily page of all languages."""
-
-    facts = FACTS
-
-    async def read(self, fetch: Fetch, now: datetime) -> Reading:  # noqa: ARG002 - the protocol's
-        """Read the one page."""
-        return Reading(signals=parse(await fetch(FACTS.addresses[0], {"Accept": "text/html"})))
-
-
 def parse(answer: Answer) -> tuple[Signal, ...]:
     """Return the page's repositories in its order; none only where GitHub says that there are none.
 
     Raises:
         Unavailable: the status is not 200.
-        Unreadable: a row cannot be read, or the page shows no rows and does not say why.
+        Torn: a row cannot be read.
+        Unreadable: the page shows no rows and does not say why.
     """
     page = LexborHTMLParser(html_text(answer))
     rows = page.css("article")
@@ -66,7 +65,8 @@ def parse(answer: Answer) -> tuple[Signal, ...]:
         raise Unreadable(f"{answer.url!r} holds no rows and no message that there are none")
     signals = read_rows(rows, _read_row, answer.url)
     if len(signals) < held:
-        raise Unreadable(f"{answer.url!r}: {len(signals)} of {held} rows could be read")
+        counted = f"{len(signals)} of {held} rows could be read"
+        raise Torn(f"{answer.url!r}: {counted}", rows=signals, expected=held)
     return signals
 
 
@@ -108,3 +108,20 @@ def _number(text: str) -> int:
 
 def _text(node: LexborNode | None) -> str:
     return plain(node.text()) if node else ""
+
+
+def _listing(name: str, address: str) -> Listing:
+    return Listing(
+        name=name,
+        address=address,
+        parse=lambda answer, _now: parse(answer),
+        headers={"Accept": "text/html"},
+        may_be_empty=f"{name}: the page says that it has no trending repositories",
+    )
+
+
+SOURCE = ListedSource(
+    facts=FACTS,
+    listings=lambda _now: [_listing(name, address) for name, address in _PAGES.items()],
+    at_once=False,
+)

@@ -1,10 +1,9 @@
 """Hacker News: the front page and the questions from Algolia's index, Show HN from Firebase.
 
-Each of the three listings fails alone; the source fails when all of them do.
+Each of the three listings fails alone; of Show HN that is each of its items.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import cast
@@ -13,11 +12,13 @@ from urllib.parse import urlencode
 from pydantic import AliasChoices, BaseModel, Field
 from selectolax.lexbor import LexborHTMLParser
 
-from mcp_server.errors import FactoryError, Unavailable, Unreadable
+from mcp_server.errors import FactoryError, Unreadable
+from mcp_server.trends.listing import read_parts
 from mcp_server.trends.signal import (
     Answer,
     Count,
     Fetch,
+    Lost,
     Moment,
     Reading,
     Signal,
@@ -40,7 +41,6 @@ FACTS = SourceFacts(
     name="hackernews",
     hosts=("hn.algolia.com", "hacker-news.firebaseio.com"),
     addresses=(_FRONT, f"{_ALGOLIA}/search_by_date?tags=ask_hn", _SHOW),
-    key_needed=False,
     refresh_seconds=3600,
     rate="Firebase states none; Algolia 10,000 an hour by hearsay (facts of 2026-11-22)",
     terms="https://github.com/HackerNews/API; https://hn.algolia.com/api",
@@ -61,26 +61,16 @@ class HackerNews:
 
     async def read(self, fetch: Fetch, now: datetime) -> Reading:
         """Read the three listings at once; a story of several is kept where it came first."""
-        async with asyncio.TaskGroup() as group:
-            tasks = [
-                (name, group.create_task(_alone(listing, fetch, now)))
-                for name, listing in _LISTINGS
+        return await read_parts(
+            [
+                ("front page", lambda: _front_page(fetch, now)),
+                ("Ask HN", lambda: _questions(fetch, now)),
+                ("Show HN", lambda: _show(fetch, now)),
             ]
-        outcomes = [(name, task.result()) for name, task in tasks]
-        failures = [
-            (name, outcome) for name, outcome in outcomes if isinstance(outcome, FactoryError)
-        ]
-        lost = tuple(f"{name} failed: {error}" for name, error in failures)
-        if len(failures) == len(outcomes):
-            statuses = [e.status for _, e in failures if isinstance(e, Unavailable)]
-            raise Unavailable("; ".join(lost), status=next(iter(statuses), None))
-        readings = [outcome for _, outcome in outcomes if isinstance(outcome, Reading)]
-        signals: dict[str, Signal] = {}
-        for reading in readings:
-            for signal in reading.signals:
-                signals.setdefault(signal.url, signal)
-        notes = tuple(note for reading in readings for note in reading.notes)
-        return Reading(signals=tuple(signals.values()), notes=lost + notes)
+        )
+
+
+SOURCE = HackerNews()
 
 
 def parse_hits(answer: Answer, now: datetime) -> tuple[Signal, ...]:
@@ -121,15 +111,6 @@ def parse_item(answer: Answer, rank: int, now: datetime) -> Signal | None:
     return read_rows([value], lambda _, row: _read_story(rank, row, now), answer.url)[0]
 
 
-async def _alone(
-    listing: Callable[[Fetch, datetime], Awaitable[Reading]], fetch: Fetch, now: datetime
-) -> Reading | FactoryError:
-    try:
-        return await listing(fetch, now)
-    except FactoryError as error:
-        return error
-
-
 async def _front_page(fetch: Fetch, now: datetime) -> Reading:
     signals = parse_hits(await fetch(_FRONT, {}), now)
     if not signals:
@@ -160,14 +141,13 @@ async def _show(fetch: Fetch, now: datetime) -> Reading:
     signals = tuple(outcome for outcome in outcomes if isinstance(outcome, Signal))
     if failures and not signals:
         raise failures[0]
-    notes: list[str] = []
     if failures:
-        notes.append(f"{len(failures)} of {len(ids)} Show HN items failed: {failures[0]}")
+        said = f"{len(failures)} of {len(ids)} Show HN items failed: {failures[0]}"
+        return Reading(signals=signals, lost=(Lost(reason=said),))
     # A few dead items are an ordinary day; more than half are worth a word.
     gone = outcomes.count(None)
-    if gone > len(ids) / 2:
-        notes.append(f"{gone} of {len(ids)} Show HN items are gone")
-    return Reading(signals=signals, notes=tuple(notes))
+    said = f"{gone} of {len(ids)} Show HN items are gone"
+    return Reading(signals=signals, notes=(said,) if gone > len(ids) / 2 else ())
 
 
 async def _show_item(
@@ -177,9 +157,6 @@ async def _show_item(
         return parse_item(await fetch(f"{_FIREBASE}/item/{item_id}.json", {}), rank, now)
     except FactoryError as error:
         return error
-
-
-_LISTINGS = (("front page", _front_page), ("Ask HN", _questions), ("Show HN", _show))
 
 
 class _Story(BaseModel):

@@ -61,18 +61,36 @@ class Signal:
 
 
 @dataclass(frozen=True, kw_only=True)
+class SourceKey:
+    """How a source is asked with a key: a header that the transport adds, for one host only."""
+
+    host: str
+    header: str
+    scheme: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
 class SourceFacts:
-    """What is declared of a source: where it lives and how far it may be used and believed."""
+    """What is declared of a source: where it lives and how far it may be used and believed.
+
+    Nothing but `hosts` can be read by it. With a `key` it is off until `variable` is set. Of a
+    `general` one is dropped what Wikipedia's readers look up too: it is not about software.
+    """
 
     name: str
     hosts: tuple[str, ...]
     addresses: tuple[str, ...]
-    key_needed: bool
     refresh_seconds: int
     rate: str
     terms: str
     numbers: str
+    key: SourceKey | None = None
     general: bool = False
+
+    @property
+    def variable(self) -> str:
+        """The environment variable of its key: by its name, so that no other source takes it."""
+        return f"FACTORY_KEY_{self.name.upper().replace('-', '_')}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,11 +105,36 @@ class Answer:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Lost:
+    """A listing that was not read in full: why, and of how many rows those `aside` were."""
+
+    reason: str
+    aside: tuple[Signal, ...] = ()
+    expected: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
 class Reading:
-    """What one source gave; `notes` say what is missing from it."""
+    """What one source gave: the signals of the listings that were read in full.
+
+    `notes` say what is worth knowing of these, `lost` which others there are. `noise` are titles
+    of what the whole world talks about. The site is left alone for `wait_seconds`.
+    """
 
     signals: tuple[Signal, ...]
     notes: tuple[str, ...] = ()
+    lost: tuple[Lost, ...] = ()
+    noise: tuple[str, ...] = ()
+    wait_seconds: float = 0.0
+
+
+class Torn(Unreadable):
+    """Some rows of a listing cannot be read: `rows` could, of `expected`."""
+
+    def __init__(self, message: str, *, rows: Sequence[object], expected: int) -> None:
+        super().__init__(message)
+        self.rows = tuple(rows)
+        self.expected = expected
 
 
 Fetch = Callable[[str, Mapping[str, str]], Awaitable[Answer]]
@@ -112,7 +155,7 @@ class TrendSource(Protocol):
 
 def html_text(answer: Answer) -> str:
     """Return the page of an answer that is HTML by its type and by its first bytes, and whole."""
-    _demand_success(answer)
+    demand_success(answer)
     body = answer.body.strip()
     if "html" not in answer.content_type.lower() or not body.startswith(b"<"):
         raise Unreadable(f"{answer.url!r} is not HTML ({answer.content_type!r})")
@@ -124,7 +167,7 @@ def html_text(answer: Answer) -> str:
 
 def json_value(answer: Answer) -> object:
     """Return the value of an answer that is JSON by its type and by its first bytes."""
-    _demand_success(answer)
+    demand_success(answer)
     body = answer.body.strip()
     if "json" not in answer.content_type.lower() or not body.startswith((b"{", b"[", b"null")):
         raise Unreadable(f"{answer.url!r} is not JSON ({answer.content_type!r})")
@@ -141,11 +184,18 @@ def json_list(value: object, url: str) -> list[object]:
     raise Unreadable(f"{url!r} gave {type(value).__name__} where a list was due")
 
 
+def json_field(answer: Answer, name: str) -> list[object]:
+    """Return the list under `name` of an answer that is one JSON object."""
+    value = json_value(answer)
+    held = cast(dict[str, object], value).get(name) if isinstance(value, dict) else None
+    return json_list(held, f"{answer.url} {name}")
+
+
 def read_rows(rows: Sequence[Row], read: Callable[[int, Row], Read], url: str) -> tuple[Read, ...]:
     """Read every row (with its rank, from 1) or none.
 
     Raises:
-        Unreadable: `read` raised `ValueError` for at least one row; says how many were well.
+        Torn: `read` raised `ValueError` for at least one row; says how many were well.
     """
     found: list[Read] = []
     troubles: list[tuple[int, ValueError]] = []
@@ -157,7 +207,7 @@ def read_rows(rows: Sequence[Row], read: Callable[[int, Row], Read], url: str) -
     if troubles:
         rank, first = troubles[0]
         counted = f"{len(found)} of {len(rows)} rows could be read, the first bad one is {rank}"
-        raise Unreadable(f"{url!r}: {counted}") from first
+        raise Torn(f"{url!r}: {counted}", rows=found, expected=len(rows)) from first
     return tuple(found)
 
 
@@ -207,18 +257,23 @@ def _given(value: object) -> object:
     return value or None
 
 
-def _utc(at: datetime | None) -> datetime | None:
+def utc(at: datetime | None) -> datetime | None:
+    """Return a time in UTC; None for none, and for one that stands for none."""
     return at.astimezone(UTC) if at and at.year >= _FIRST_YEAR else None
 
 
 Count = Annotated[int, BeforeValidator(_count)]
 """A wire number that may be missing, null or a string."""
 
-Moment = Annotated[AwareDatetime | None, BeforeValidator(_given), AfterValidator(_utc)]
+Time = Annotated[AwareDatetime, AfterValidator(lambda at: at.astimezone(UTC))]
+"""A wire time that is always there: epoch seconds or ISO with offset; becomes aware UTC."""
+
+Moment = Annotated[AwareDatetime | None, BeforeValidator(_given), AfterValidator(utc)]
 """A wire time: epoch seconds, ISO with offset, null or empty; becomes aware UTC or None."""
 
 
-def _demand_success(answer: Answer) -> None:
+def demand_success(answer: Answer) -> None:
+    """Raise `Unavailable` for any status but 200; an empty body is told."""
     if answer.status == 200:
         return
     # An empty 403 is an edge's, not the application's (dev.to's Varnish: probes of 2026-09-25).

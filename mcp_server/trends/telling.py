@@ -95,8 +95,9 @@ def _short_title(title: str) -> str:
 
 
 def _short_status(status: SourceStatus) -> SourceStatus:
-    """Keep why a source failed; what would switch one on, trends_sources says."""
-    told = one_line(status.reason, _REASON_CHARACTERS) if status.status == "failed" else ""
+    """Keep why a source failed, or in part; what would switch one on, trends_sources says."""
+    broken = status.status in ("failed", "partial")
+    told = one_line(status.reason, _REASON_CHARACTERS) if broken else ""
     return status.model_copy(update={"reason": told})
 
 
