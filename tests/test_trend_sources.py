@@ -1,6 +1,7 @@
 """How sources are found, switched on, asked again and told: the frame around their parsers."""
 
 import json
+import re
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -405,6 +406,33 @@ def test_a_source_that_cannot_be_used_is_told_as_failed(
     (status,) = gather(*found).statuses
     assert (status.name, status.status) == ("entry-point-s0", "failed")
     assert trouble in status.reason
+
+
+def test_the_template_of_the_guide_is_a_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """docs/adding-a-source.md, as it stands there: found, read, and strict."""
+    guide = (Path(__file__).parents[1] / "docs" / "adding-a-source.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"```python\n(.*?)```", guide, re.DOTALL)
+    (tmp_path / "example_news.py").write_text(block, encoding="utf-8")
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
+    (source,) = sources_of([EntryPoint("example-news", "example_news:SOURCE", GROUP)])
+    story = {"title": "A &amp; B", "url": "https://github.com/a/b", "votes": 6}
+    told = {**story, "created_at": "2026-11-23T01:00:00Z"}
+
+    def read(*stories: object) -> Gathered:
+        async def fetch(url: str, headers: Mapping[str, str]) -> Answer:
+            del headers
+            body = json.dumps({"stories": stories}).encode()
+            return Answer(status=200, content_type="application/json", body=body, url=url)
+
+        keyed = ["FACTORY_KEY_EXAMPLE_NEWS"]
+        return run_virtual(read_all([source], fetch, LoopClock(NOW), 30, keyed=keyed))
+
+    (found,) = read(told).signals
+    assert (found.title, found.repo, found.velocity_per_hour) == ("A & B", "a/b", 3.0)
+    assert (read(told, story).statuses[0].status, read().statuses[0].status) == (
+        "partial",
+        "failed",
+    )
 
 
 def test_our_own_sources_are_all_usable():
