@@ -174,6 +174,15 @@ LISTED: tuple[tuple[str, str, str, Field | None], ...] = (
         ),
     ),
     (
+        "ask_launches",
+        "POST",
+        rf"{re.escape(SITE)}/v2/api/graphql",
+        part(
+            query=hashed("31bae4a9427657f2c84467a1a812fea89da680a9349ab4579b53b14ce166c1cc"),
+            variables=part(after=like(r"20\d\d-\d\d-\d\dT00:00:00Z")),
+        ),
+    ),
+    (
         "start_session",
         "POST",
         rf"{_J}/sessions",

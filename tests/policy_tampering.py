@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import cast
 
 from mcp_server.guard.policy import Service
-from mcp_server.guard.queries import CHECKS, FACTS
+from mcp_server.guard.queries import CHECKS, FACTS, LAUNCHES, AskLaunches, Since
 from tests.guard_cases import GITHUB, JULES, LOG, LOG_PATH, SHA, SITE
 
 
@@ -79,6 +79,17 @@ BASES = (
     *(
         _write("POST", "/graphql", f'{{"query":{json.dumps(text)},"variables":{{"ids":["R_a"]}}}}')
         for text in (FACTS, CHECKS)
+    ),
+    Ask(
+        "site",
+        "POST",
+        SITE,
+        "/v2/api/graphql",
+        AskLaunches(query=LAUNCHES, variables=Since(after="2026-11-22T00:00:00Z"))
+        .model_dump_json()
+        .encode(),
+        "",
+        (("content-type", "application/json"),),
     ),
     _write("POST", "/sessions/s1:sendMessage", '{"prompt":"go on & _method=DELETE"}'),
     _write("POST", "/sessions/s1:approvePlan", "{}"),

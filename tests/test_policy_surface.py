@@ -245,6 +245,8 @@ def test_every_rule_of_the_policy_stands_in_the_tables():
     # Health, a batch of repositories at a time: a document of ours and ids. Not REST's, so the
     # description does not have it.
     rows += [("github", "ask_nodes", "query")]
+    # Product Hunt's launches of a day: one document of ours.
+    rows += [("site", "ask_launches", "query")]
     assert sorted(rows) == sorted((rule.service, rule.kind, rule.effect) for rule in RULES)
 
 

@@ -35,6 +35,7 @@ INVENTED = {
     "stackexchange": ("ok", 14),
     "reddit": ("ok", 15),
     "youtube": ("ok", 10),
+    "producthunt": ("ok", 12),
     "packages": ("ok", 12),
     "hashnode": ("ok", 5),
     "google-trends": ("ok", 2),
@@ -50,12 +51,13 @@ def read_sites(
 ) -> tuple[tuple[Signal, ...], dict[str, SourceStatus]]:
     """Read every source from the sandbox's sites."""
 
-    async def fetch(url: str, _headers: Mapping[str, str]) -> Answer:
+    async def fetch(url: str, headers: Mapping[str, str], /, *, body: bytes = b"") -> Answer:
+        del headers, body
         parts = urlsplit(url)
-        status, headers, body = sites.answer(
+        status, kinds, content = sites.answer(
             parts.hostname or "", parts.path, dict(parse_qsl(parts.query)), now
         )
-        return Answer(status=status, content_type=headers["Content-Type"], body=body, url=url)
+        return Answer(status=status, content_type=kinds["Content-Type"], body=content, url=url)
 
     gathered = run_virtual(read_all(load_sources(), fetch, LoopClock(now), 30, keyed=KEYED))
     return gathered.signals, {status.name: status for status in gathered.statuses}
@@ -268,8 +270,9 @@ class FakeHn:
         self.ids = list(range(100, 100 + items))
         self.asked: list[str] = []
 
-    async def fetch(self, url: str, _headers: Mapping[str, str]) -> Answer:
+    async def fetch(self, url: str, headers: Mapping[str, str], /, *, body: bytes = b"") -> Answer:
         """Answer as the host in `url` would, or 503."""
+        del headers, body
         parts = urlsplit(url)
         self.asked.append(f"{parts.hostname}{parts.path}")
         if any(word in url for word in self.down):
@@ -368,8 +371,8 @@ class Fake:
         return Reading(signals=tuple(signals))
 
 
-async def nothing(_url: str, _headers: Mapping[str, str]) -> Answer:
-    raise AssertionError
+async def nothing(url: str, headers: Mapping[str, str], /, *, body: bytes = b"") -> Answer:
+    raise AssertionError((url, headers, body))
 
 
 def read_fakes(*fakes: Fake) -> tuple[list[str], list[SourceStatus], float]:

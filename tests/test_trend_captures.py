@@ -30,6 +30,7 @@ from mcp_server.trends import (
     lobsters,
     mastodon,
     packages,
+    producthunt,
     read_all,
     reddit,
     stackexchange,
@@ -62,8 +63,8 @@ def invented() -> Mapping[str, Answer]:
     asked: dict[str, Answer] = {}
     sites = Sites(seed=1, directory=None)
 
-    async def fetch(url: str, headers: Mapping[str, str]) -> Answer:
-        del headers
+    async def fetch(url: str, headers: Mapping[str, str], /, *, body: bytes = b"") -> Answer:
+        del headers, body
         parts = urlsplit(url)
         query = dict(parse_qsl(parts.query))
         status, kinds, body = sites.answer(parts.hostname or "", parts.path, query, NOW)
@@ -86,6 +87,7 @@ PARSERS: dict[str, Parser] = {
     "lobsters": lobsters.parse,
     "links": partial(mastodon.parse, name="title"),
     "tags": partial(mastodon.parse, name="name"),
+    "launches": producthunt.parse,
     "reddit": reddit.parse,
     "questions": stackexchange.parse,
     "wikipedia": lambda answer, _now: wikipedia.parse(answer),
@@ -161,7 +163,7 @@ REFUSED: Mapping[str, tuple[str, ...]] = {
     "hashnode": ("hashnode",),
     "lobsters": ("lobsters",),
     "multi": ("hits", "trending"),
-    "producthunt": ("videos",),
+    "producthunt": ("launches",),
     "reddit": ("reddit",),
     "stackexchange": ("questions",),
     "wikipedia": ("wikipedia",),

@@ -43,14 +43,14 @@ def damaged(whole: Answer) -> Damage:
 
 
 def _damaged_json(value: Any) -> Damage:
-    rows: list[Any] = value
-    if isinstance(value, dict):
-        fields = cast("dict[str, Any]", value)
-        name = next(key for key, held in fields.items() if isinstance(held, list))
-        rows = fields[name]
-        others = {key: held for key, held in fields.items() if key != name}
-        yield f"{name} renamed", json.dumps({**others, f"x{name}": rows}).encode()
-        yield f"{name} null", json.dumps({**others, name: None}).encode()
+    rows, within, name = _rows_in(value)
+    if within is not None:
+        for what, change in (("renamed", {f"x{name}": rows}), ("null", {name: None})):
+            del within[name]
+            within.update(change)
+            yield f"{name} {what}", json.dumps(value).encode()
+            within.pop(f"x{name}", None)
+            within[name] = rows
     for place in {0, len(rows) - 1}:
         row = rows[place]
         changes: list[Any] = [None, [], "text", {}]
@@ -63,6 +63,17 @@ def _damaged_json(value: Any) -> Damage:
             rows[place] = change
             yield f"row {place}, change {nth}", json.dumps(value).encode()
         rows[place] = row
+
+
+def _rows_in(value: Any) -> tuple[list[Any], dict[str, Any] | None, str]:
+    """Return the rows, what holds them, and under what name; of a bare list nothing does."""
+    if isinstance(value, list):
+        return cast("list[Any]", value), None, ""
+    held = cast("dict[str, Any]", value)
+    for name, inner in held.items():
+        if isinstance(inner, list):
+            return cast("list[Any]", inner), held, name
+    return _rows_in(next(iter(held.values())))
 
 
 def _damaged_markup(body: bytes, row: bytes) -> Damage:
@@ -157,8 +168,8 @@ TROUBLES: Mapping[str, Answer | None] = {
 def read_with(trouble: Answer | None, hosts: tuple[str, ...]) -> Gathered:
     clock = LoopClock(NOW)
 
-    async def fetch(url: str, headers: Mapping[str, str]) -> Answer:
-        del headers
+    async def fetch(url: str, headers: Mapping[str, str], /, *, body: bytes = b"") -> Answer:
+        del headers, body
         if urlsplit(url).hostname in hosts:
             return trouble or await never(clock)
         return invented()[url]

@@ -73,8 +73,8 @@ class Told:
         return self.reading
 
 
-async def nothing(url: str, headers: Mapping[str, str]) -> Answer:
-    raise AssertionError((url, headers))
+async def nothing(url: str, headers: Mapping[str, str], /, *, body: bytes = b"") -> Answer:
+    raise AssertionError((url, headers, body))
 
 
 def gather(
@@ -204,8 +204,8 @@ def test_a_key_goes_to_the_one_host_that_it_is_declared_for(tmp_path: Path):
 def test_a_source_can_ask_no_host_that_it_does_not_declare():
     """Another source's site is a stranger's, whatever the guard would let through."""
 
-    async def fetch(url: str, headers: Mapping[str, str]) -> Answer:
-        del headers
+    async def fetch(url: str, headers: Mapping[str, str], /, *, body: bytes = b"") -> Answer:
+        del headers, body
         return Answer(status=200, content_type="application/json", body=b"[]", url=url)
 
     listing = Listing(name="x", address="https://b.example.org/", parse=lambda _a, _n: (one("a"),))
@@ -297,8 +297,8 @@ def listed(*names: str, wait: float = 0.0, **more: str) -> ListedSource:
     )
 
 
-async def by_name(url: str, headers: Mapping[str, str]) -> Answer:
-    del headers
+async def by_name(url: str, headers: Mapping[str, str], /, *, body: bytes = b"") -> Answer:
+    del headers, body
     name = url.rpartition("/")[2]
     if name == "down":
         raise Unavailable("answered 503", status=503)
@@ -419,8 +419,8 @@ def test_the_template_of_the_guide_is_a_source(tmp_path: Path, monkeypatch: pyte
     told = {**story, "created_at": "2026-11-23T01:00:00Z"}
 
     def read(*stories: object) -> Gathered:
-        async def fetch(url: str, headers: Mapping[str, str]) -> Answer:
-            del headers
+        async def fetch(url: str, headers: Mapping[str, str], /, *, body: bytes = b"") -> Answer:
+            del headers, body
             body = json.dumps({"stories": stories}).encode()
             return Answer(status=200, content_type="application/json", body=body, url=url)
 

@@ -14,9 +14,12 @@ class PagesClient:
         """Read over `http`."""
         self._http = http
 
-    async def fetch(self, url: str, headers: Mapping[str, str]) -> Answer:
+    async def fetch(self, url: str, headers: Mapping[str, str], /, *, body: bytes = b"") -> Answer:
         """Return whatever `url` answers; judging it is the source's business."""
-        response = await self._http.get(url, headers=dict(headers))
+        method = "POST" if body else "GET"
+        response = await self._http.request(
+            method, url, headers=dict(headers), content=body or None
+        )
         wait = response.headers.get("retry-after", "")
         return Answer(
             status=response.status_code,

@@ -159,6 +159,16 @@ RULES: tuple[Rule, ...] = (
         body=queries.AskNodes,
         most_bytes=queries.MOST_BYTES,
     ),
+    # Product Hunt's; at another site it is a question that means nothing.
+    Rule(
+        service="site",
+        method="POST",
+        path=re.compile(r"/v2/api/graphql"),
+        kind="ask_launches",
+        effect="query",
+        body=queries.AskLaunches,
+        most_bytes=queries.MOST_BYTES,
+    ),
     *(
         Rule(service=s, method=m, path=re.compile(p), kind=k, effect="mutation", body=b)
         for s, m, p, k, b in _MUTATIONS
@@ -250,7 +260,7 @@ def query_names(target: str) -> tuple[str, ...]:
 
 def _asks_plainly(rule: Rule, query: Collection[str]) -> bool:
     # A site's query is the source's business, a log's is the signature of who sent us there.
-    if rule.service in ("site", "log"):
+    if rule.service in ("site", "log") and rule.body is None:
         return True
     return set(query) <= (_QUERY if rule.body is None else set())
 

@@ -34,6 +34,7 @@ class Listing:
     address: str
     parse: Callable[[Answer, datetime], tuple[Signal, ...]]
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
+    body: bytes = b""
     may_be_empty: str = ""
     wait: Callable[[Answer], float] | None = None
 
@@ -60,7 +61,7 @@ class ListedSource:
 
 async def read_listing(listing: Listing, fetch: Fetch, now: datetime) -> Reading:
     """Read one list; raises `Unavailable` or `Unreadable`, `Torn` among them."""
-    answer = await fetch(listing.address, listing.headers)
+    answer = await fetch(listing.address, listing.headers, body=listing.body)
     signals = listing.parse(answer, now)
     if not signals and not listing.may_be_empty:
         raise Unreadable(f"{answer.url!r} holds 0 rows")

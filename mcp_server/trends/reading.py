@@ -136,10 +136,10 @@ async def _read_alone(
 def _within(facts: SourceFacts, fetch: Fetch) -> Fetch:
     """Return `fetch` for the declared hosts alone: what is not declared is nobody's to ask."""
 
-    async def ask(url: str, headers: Mapping[str, str]) -> Answer:
+    async def ask(url: str, headers: Mapping[str, str], /, *, body: bytes = b"") -> Answer:
         if urlsplit(url).hostname not in facts.hosts:
             raise Refused(f"{facts.name} does not declare the host of {url!r}", limit="source")
-        return await fetch(url, headers)
+        return await fetch(url, headers, body=body)
 
     return ask
 

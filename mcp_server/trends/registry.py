@@ -25,6 +25,7 @@ OWN = (
     "stackexchange",
     "reddit",
     "youtube",
+    "producthunt",
     "packages",
     "hashnode",
     "google_trends",

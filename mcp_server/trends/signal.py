@@ -6,7 +6,7 @@ Leaves HTTP to the guarded transport behind `Fetch`, and the merging of signals 
 import html
 import json
 import re
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Protocol, TypeVar, cast
@@ -137,7 +137,14 @@ class Torn(Unreadable):
         self.expected = expected
 
 
-Fetch = Callable[[str, Mapping[str, str]], Awaitable[Answer]]
+class Fetch(Protocol):
+    """Asks a site; a `body` makes it a POST, which the guard lets out where it knows its words."""
+
+    async def __call__(
+        self, url: str, headers: Mapping[str, str], /, *, body: bytes = b""
+    ) -> Answer:
+        """Return what the address answers; raises `Unavailable` or `Refused`."""
+        ...
 
 
 class TrendSource(Protocol):

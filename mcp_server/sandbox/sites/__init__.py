@@ -25,6 +25,7 @@ _SITES: Mapping[str, tuple[str, Callable[[Day, str, Mapping[str, str]], bytes | 
     "api.stackexchange.com": (_JSON, articles.stackexchange),
     "www.reddit.com": ("application/atom+xml", feeds.reddit),
     "www.googleapis.com": (_JSON, talk.youtube),
+    "api.producthunt.com": (_JSON, articles.producthunt),
     "pypi.org": (_XML, feeds.pypi),
     "crates.io": (_JSON, talk.crates),
     "engineering.hashnode.com": (_XML, feeds.hashnode),
@@ -36,7 +37,10 @@ _SITES: Mapping[str, tuple[str, Callable[[Day, str, Mapping[str, str]], bytes | 
 }
 HOSTS = tuple(_SITES)
 # What switches on the sources that need a key; the sites take any.
-KEYS: Mapping[str, str] = {"FACTORY_KEY_YOUTUBE": "sandbox-youtube-key"}
+KEYS: Mapping[str, str] = {
+    "FACTORY_KEY_YOUTUBE": "sandbox-youtube-key",
+    "FACTORY_KEY_PRODUCTHUNT": "sandbox-producthunt-key",
+}
 
 
 class Sites:
@@ -48,7 +52,7 @@ class Sites:
         self._directory = directory
 
     def answer(self, host: str, path: str, query: Mapping[str, str], now: datetime) -> Reply:
-        """Return status, headers and body of a GET; what the host does not have is its own 404.
+        """Return status, headers and body; what the host does not have is its own 404.
 
         Invented answers depend on the UTC date of `now` only; their stories are at most 20 hours
         older than the day, so that filters by age have nothing to leave out.

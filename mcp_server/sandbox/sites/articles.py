@@ -18,7 +18,7 @@ from mcp_server.sandbox.sites.stock import (
     slug_of,
 )
 
-_ON_DEVTO, _ON_LOBSTERS = slice(12, 23), slice(3, 15)
+_ON_DEVTO, _ON_LOBSTERS, _LAUNCHED = slice(12, 23), slice(3, 15), slice(20, 32)
 
 
 def devto(day: Day, path: str, query: Mapping[str, str]) -> bytes | None:
@@ -52,6 +52,26 @@ def stackexchange(day: Day, path: str, query: Mapping[str, str]) -> bytes | None
     unanswered = path.endswith("unanswered")
     items = [_question(day, question, unanswered=unanswered) for question in asked[:12]]
     return sent({"items": items, "has_more": False, "quota_max": 300, "quota_remaining": 280})
+
+
+def producthunt(day: Day, path: str, query: Mapping[str, str]) -> bytes | None:
+    """Answer Product Hunt's GraphQL, whatever it is asked."""
+    del query
+    if path != "/v2/api/graphql":
+        return None
+    nodes = [
+        {
+            "name": name_of(repo),
+            "tagline": text,
+            "url": f"https://www.producthunt.com/products/{slug_of(name_of(repo))}?utm_source=api",
+            "votesCount": day.of(20, 900, "launch", repo),
+            "commentsCount": day.of(0, 90, "launch comments", repo),
+            "createdAt": f"{day.ago(repo):%Y-%m-%dT%H:%M:%SZ}",
+        }
+        for repo, _, text in day.shuffled(STRANGERS, "ideas")[_LAUNCHED]
+    ]
+    nodes.sort(key=lambda node: -cast(int, node["votesCount"]))
+    return sent({"data": {"posts": {"edges": [{"node": node} for node in nodes]}}})
 
 
 def _story(day: Day, title: str, url: str) -> dict[str, object]:

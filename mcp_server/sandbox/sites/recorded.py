@@ -34,6 +34,7 @@ _RECORDINGS = {
     ),
     ("www.googleapis.com", "/youtube/v3/search"): ("youtube", "search_list_", "json"),
     ("www.googleapis.com", "/youtube/v3/videos"): ("youtube", "videos_list_", "json"),
+    ("api.producthunt.com", "/v2/api/graphql"): ("producthunt", "posts_", "json"),
     ("pypi.org", "/rss/packages.xml"): ("pypi", "packages_", "xml"),
     ("crates.io", "/api/v1/summary"): ("crates", "summary_", "json"),
     ("engineering.hashnode.com", "/rss.xml"): ("hashnode", "rss_engineering_", "xml"),
