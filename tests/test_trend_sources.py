@@ -9,13 +9,11 @@ from datetime import UTC, datetime, timedelta
 from importlib.metadata import Distribution, DistributionFinder, EntryPoint, MetadataPathFinder
 from pathlib import Path
 
-import httpx2
 import pytest
 
 from mcp_server.cache import Cache, Entry
-from mcp_server.clients.pages import PagesClient
 from mcp_server.clock import LoopClock
-from mcp_server.errors import FactoryError, Refused, Unavailable
+from mcp_server.errors import FactoryError, Unavailable
 from mcp_server.guard.transport import Origin
 from mcp_server.keys import site_origins
 from mcp_server.models import SourceStatus
@@ -38,7 +36,6 @@ from mcp_server.trends import (
 from mcp_server.trends.listing import ListedSource, Listing
 from mcp_server.trends.registry import GROUP, sources_of
 from mcp_server.trends.signal import Torn
-from tests.guard_cases import Network, OpenDoor, answer, guard
 
 NOW = datetime(2026, 11, 23, 3, tzinfo=UTC)
 FACTS = SourceFacts(
@@ -441,29 +438,3 @@ def test_our_own_sources_are_all_usable():
     assert len({one.name for one in facts}) == len(facts)
     assert all(one.key is None or one.key.host in one.hosts for one in facts)
     assert all(one.rate and one.terms and one.numbers and one.refresh_seconds for one in facts)
-
-
-# What a site may do
-
-
-async def _ask(reply: httpx2.Response) -> Answer:
-    network = Network(lambda _request: reply)
-    http = httpx2.AsyncClient(transport=guard(network, OpenDoor(), LoopClock(NOW)))
-    return await PagesClient(http).fetch("https://hn.algolia.com/x", {})
-
-
-def test_an_answer_without_end_is_not_read_to_its_end():
-    """4 MB, unpacked: pages of trends are below 1 MB."""
-    with pytest.raises(FactoryError, match="more than 4000000 bytes"):
-        run_virtual(_ask(answer(200, "x" * 4_000_001)))
-
-
-def test_a_site_that_no_source_declares_is_refused():
-    """Whoever asks."""
-
-    async def ask() -> None:
-        http = httpx2.AsyncClient(transport=guard(Network(), OpenDoor(), LoopClock(NOW)))
-        await PagesClient(http).fetch("https://evil.example/", {})
-
-    with pytest.raises(Refused, match="no service of ours"):
-        run_virtual(ask())
