@@ -206,6 +206,16 @@ def test_what_breaks_is_told_first(served: Document):
     ]
 
 
+def test_no_name_makes_what_is_told_too_long(served: Document):
+    """Issue 5, item 4: a doctor's answer stays under its cap whatever the document says."""
+    document, name = copy.deepcopy(served), "n" * 1_000_000
+    fields(document, "Session").update({name: {}, "url": {"type": name}})
+    document["resources"]["sessions"]["methods"].update({name: {"httpMethod": name, "path": name}})
+    found = drift(document)
+    assert len(found) == 3
+    assert all(len(one.text) < 500 and "…" in one.text for one in found)
+
+
 @pytest.mark.parametrize("document", [None, [], {}, {"error": {"code": 404}}, {"version": "v1"}])
 def test_an_answer_that_is_no_discovery_document_is_not_taken_for_one(document: object):
     """Unknown is not the same as unchanged."""

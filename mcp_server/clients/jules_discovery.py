@@ -16,6 +16,8 @@ from mcp_server.clients.wire import Wire, read
 from mcp_server.models import ACTIVITY_KINDS, STATES
 
 PATH = "/$discovery/rest"
+# Of what is told of a difference: no name of Jules' is near it.
+LONGEST_TOLD = 200
 
 # All there are: method, and path below the version with `{}` for each name in it.
 OPERATIONS: Mapping[str, tuple[str, str]] = {
@@ -124,8 +126,13 @@ class Drift:
 
     @property
     def text(self) -> str:
-        """A sentence for a report."""
-        return f"{self.kind}: {self.where}" + (f" ({self.detail})" if self.detail else "")
+        """A sentence for a report; a name that is too long is seen to be cut."""
+        detail = f" ({_told(self.detail)})" if self.detail else ""
+        return f"{self.kind}: {_told(self.where)}{detail}"
+
+
+def _told(name: str) -> str:
+    return name if len(name) <= LONGEST_TOLD else f"{name[: LONGEST_TOLD - 1]}…"
 
 
 class _Parameter(Wire):
