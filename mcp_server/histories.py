@@ -17,6 +17,9 @@ from mcp_server.models import Activity, Session
 MOST_ACTIVITIES = 200
 MOST_SESSIONS = 150
 MOST_TEXT = 2_000
+# Of a step of a session plan, and of what names an artifact: below what the client keeps of them.
+MOST_STEP = 400
+MOST_NAME = 70
 # That `updateTime` moves with every activity is measured, not promised (facts/jules-api.md 2.1).
 STALE_AFTER_SECONDS = 900.0
 _NO_TIME = datetime.min.replace(tzinfo=UTC)
@@ -115,10 +118,14 @@ def cut(activity: Activity, most: int, redactor: Redactor) -> Activity:
     Its secrets are taken out, also where it is short: who shows less of it cuts it once more.
     """
     text = redactor.text(activity.text)
-    over = max(0, len(text) - most)
-    if not over and text == activity.text:
-        return activity
-    return activity.model_copy(update={"text": text[:most], "left_out": activity.left_out + over})
+    return activity.model_copy(
+        update={
+            "text": text[:most],
+            "left_out": activity.left_out + max(0, len(text) - most),
+            "plan_steps": tuple(redactor.text(one)[:MOST_STEP] for one in activity.plan_steps),
+            "artifacts": tuple(redactor.text(one)[:MOST_NAME] for one in activity.artifacts),
+        }
+    )
 
 
 def in_order(activities: Iterable[Activity]) -> list[Activity]:

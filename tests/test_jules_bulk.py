@@ -96,6 +96,32 @@ PEM = "\n".join(["-----BEGIN PRIVATE KEY-----", *KEY])
 HUNK = f"diff --git a/k.pem b/k.pem\n--- a/k.pem\n+++ /dev/null\n@@ -1,401 +0,0 @@\n-{PEM}"
 
 
+def test_a_key_across_the_end_of_what_is_shown_is_masked_too():
+    """Of the command that names an artifact, of a step of a plan, of a title in a list."""
+
+    def at(place: int) -> str:
+        return f"{'x ' * (place // 2)}ghp_{'aB3dE5fG7h' * 4}"
+
+    told = activity(
+        1,
+        planGenerated={"plan": {"steps": [{"title": at(180)}]}},
+        artifacts=[{"bashOutput": {"command": at(40)}}],
+    )
+    account = one("COMPLETED", told, title=at(100))
+
+    async def play(chat: Chat) -> list[Answer]:
+        return [
+            await chat.call("jules_list_sessions"),
+            await chat.call("jules_get_session", session_id=ID),
+            await chat.call("jules_list_activities", session_id=ID),
+            await chat.call("jules_get_activity", session_id=ID, activity_id=f"{1:032x}"),
+        ]
+
+    for said in at_fake(account, play):
+        assert not said.is_error
+        assert "ghp_" not in said.text + json.dumps(said.content)
+
+
 def test_a_private_key_is_masked_before_what_holds_it_is_cut():
     """Its middle alone looks like nothing, nor do its last lines, or its first characters."""
     token = f"see {'x ' * 92}ghp_{'aB3dE5fG7h' * 4}"

@@ -262,7 +262,8 @@ def _names(artifact: schema.Artifact, unknown: Unknown) -> Iterator[str]:
     if artifact.media:
         yield f"media {_mime_type(artifact.media.mimeType)[:LONGEST_WORD]}"
     if artifact.bashOutput:
-        yield f"command {artifact.bashOutput.command[:LONGEST_WORD]}"
+        # Longer than it is shown: its secrets are taken out of it before (`histories.py`).
+        yield f"command {artifact.bashOutput.command[:LONGEST_TITLE]}"
     for name in artifact.model_extra or {}:
         unknown.note("artifact", name)
         yield name[:LONGEST_WORD]

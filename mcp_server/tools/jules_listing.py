@@ -105,7 +105,7 @@ class JulesListing:
         a session that is not found may be older. Next: jules_get_session for one, github_get_pull
         for its PR.
         """
-        account = self._services.account
+        account, redactor = self._services.account, self._services.redactor
         wanted = known_state(state, self._services.jules.unknown) if state else None
         name = await repo_of(self._services, repo) if repo else None
         before = place(cursor) if cursor else None
@@ -127,7 +127,10 @@ class JulesListing:
 
         def build(parts: int) -> CallToolResult:
             page = tuple(found[: MOST_SESSIONS // parts])
-            lines = [f"{one.id} {one.state} {one.repo or '-'} {one.title[:120]}" for one in page]
+            lines = [
+                f"{one.id} {one.state} {one.repo or '-'} {redactor.text(one.title)[:120]}"
+                for one in page
+            ]
             value = Sessions(
                 sessions=page,
                 since=stretch.since,
