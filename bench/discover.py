@@ -48,14 +48,15 @@ _WORDS = tuple(
 def slow_sites(sites: Sites, clock: Clock, slow_host: str) -> Fetch:
     """Return a fetch that takes its time: long for one host, a little for the others."""
 
-    async def fetch(url: str, _headers: Mapping[str, str]) -> Answer:
+    async def fetch(url: str, headers: Mapping[str, str], /, *, body: bytes = b"") -> Answer:
+        del headers, body
         parts = urlsplit(url)
         host = parts.hostname or ""
         seconds = SLOW_SECONDS if host == slow_host else QUICK_SECONDS
         await clock.sleep_until(clock.now() + timedelta(seconds=seconds))
         query = dict(parse_qsl(parts.query))
-        status, headers, body = sites.answer(host, parts.path, query, clock.now())
-        return Answer(status=status, content_type=headers["Content-Type"], body=body, url=url)
+        status, kinds, page = sites.answer(host, parts.path, query, clock.now())
+        return Answer(status=status, content_type=kinds["Content-Type"], body=page, url=url)
 
     return fetch
 
