@@ -29,16 +29,24 @@ async def discover(
     """Read the sources and return every idea, best first; what was seen is kept in `history`.
 
     Only a `whole` discovery, over every source there is, makes a day of the history: ranks among
-    a few would say nothing beside those among all.
+    a few would say nothing beside those among all. What a source gave before, and was not asked
+    for again, is no second look at it.
     """
+    began = clock.now()
     gathered = await read_all(sources, fetch, clock, DEADLINE_SECONDS, cache=cache, keyed=keyed)
-    signals = gathered.signals
     now = clock.now()
+    read_at = {status.name: status.read_at or now for status in gathered.statuses}
     past = history.past(now)
     general = {source.facts.name for source in sources if source.facts.general}
-    sifted = sift(rating.measured(signals, past.looks, now), general)
+    measured = (
+        signal
+        for one in gathered.signals
+        for signal in rating.measured((one,), past.looks, read_at.get(one.source, now))
+    )
+    sifted = sift(measured, general)
     ideas = cluster(sifted.kept, past)
-    history.keep(signals, ideas if whole else (), now)
+    looked = [one for one in gathered.signals if read_at.get(one.source, now) >= began]
+    history.keep(looked, ideas if whole else (), now)
     return Discovery(ideas=ideas, sources=gathered.statuses, dropped=sifted.dropped)
 
 
