@@ -31,6 +31,7 @@ from mcp_server.sandbox.serve import serve
 from mcp_server.sandbox.served_clock import ServedClock
 from mcp_server.sandbox.sites import KEYS, Sites
 from mcp_server.sandbox.weather import SHARES, Weather
+from mcp_server.sandbox.web import BRAVE_KEY
 from mcp_server.sandbox.world import EPOCH, World
 from mcp_server.server import build_server
 from mcp_server.settings import Settings, check_keys, load_settings
@@ -193,6 +194,7 @@ def sandbox_settings(allowance: int, *, archive_others: bool = False) -> Setting
         jules_api_key=SecretStr(SANDBOX_JULES_KEY),
         github_token=SecretStr(SANDBOX_GITHUB_TOKEN),
         source_keys={name: SecretStr(key) for name, key in KEYS.items()},
+        brave_api_key=SecretStr(BRAVE_KEY),
     )
 
 
@@ -206,7 +208,9 @@ async def in_memory(
         settings,
         clock=clock,
         engine=engine,
-        network=services.Network(reads=world.transport(), fresh=world.transport),
+        network=services.Network(
+            reads=world.transport(), fresh=world.transport, pages=world.transport()
+        ),
         world=f"sandbox:{world.seed}",
         new_id=lambda: hashlib.sha256(f"ledger of world {world.seed}".encode()).hexdigest()[:8],
     )

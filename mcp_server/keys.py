@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from pydantic import SecretStr
 
+from mcp_server.clients import brave
 from mcp_server.clients import github as github_api
 from mcp_server.clients.github_actions import LOG_HOSTS
 from mcp_server.guard import marker
@@ -19,13 +20,15 @@ from mcp_server.trends import TrendSource
 class Keys:
     """Those to speak with, those that mark, former ones of either kind, and trend sites'.
 
-    `github` is None where an `app` works; `maker` None: repositories are made with the same one.
+    `github` is None where an `app` works; `maker` None: repositories are made with the same one;
+    `brave` None: nothing is searched for.
     """
 
     jules: str
     github: str | None
     app: App | None
     maker: str | None
+    brave: str | None
     own: tuple[str, ...]
     old: tuple[str, ...]
     sites: tuple[str, ...]
@@ -40,6 +43,7 @@ class Keys:
             github=_said(settings.github_token),
             app=_app(settings),
             maker=_said(settings.github_create_token),
+            brave=_said(settings.brave_api_key),
             own=tuple(key.get_secret_value() for key in own),
             old=tuple(key.get_secret_value() for key in settings.marker_keys_old),
             sites=tuple(key.get_secret_value() for key in settings.source_keys.values()),
@@ -48,8 +52,8 @@ class Keys:
     @property
     def all(self) -> tuple[str, ...]:
         """Everything that must stand in no text."""
-        known = (self.jules, self.github, self.maker, _bare(self.app), *self.own, *self.old)
-        return tuple(key for key in (*known, *self.sites) if key)
+        speaking = (self.jules, self.github, self.maker, self.brave, _bare(self.app))
+        return tuple(key for key in (*speaking, *self.own, *self.old, *self.sites) if key)
 
     @property
     def that_mark(self) -> tuple[bytes, ...]:
@@ -81,6 +85,7 @@ def origins(settings: Settings, keys: Keys) -> tuple[Origin, ...]:
             app=keys.app,
         ),
         *_logs(settings),
+        *_search(keys.brave),
         # Jules' own description, which is public: no key goes there.
         Origin(service="site", base=f"{settings.jules_url.rpartition('/')[0]}/$discovery"),
     )
@@ -128,6 +133,13 @@ def _bare(app: App | None) -> str:
 
 def _speaking_with(github_token: str) -> Mapping[str, str]:
     return {**github_api.HEADERS, "authorization": f"Bearer {github_token}"}
+
+
+def _search(key: str | None) -> tuple[Origin, ...]:
+    """Return where searches go; without a key there is no such service."""
+    if key is None:
+        return ()
+    return (Origin(service="search", base=brave.URL, headers={brave.TOKEN_HEADER: key}),)
 
 
 def _logs(settings: Settings) -> tuple[Origin, ...]:

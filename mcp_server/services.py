@@ -11,6 +11,8 @@ import sqlalchemy as sa
 from mcp_server.account import Account
 from mcp_server.audits import AuditClients, Audits
 from mcp_server.cache import Cache
+from mcp_server.clients import brave
+from mcp_server.clients.brave import BraveClient
 from mcp_server.clients.etags import ConditionalReads
 from mcp_server.clients.github import GitHubClient
 from mcp_server.clients.github_actions import ActionsClient
@@ -23,11 +25,13 @@ from mcp_server.clients.github_tokens import TokensClient
 from mcp_server.clients.github_workflows import WorkflowsClient
 from mcp_server.clients.jules import JulesClient
 from mcp_server.clients.pages import PagesClient
+from mcp_server.clients.web_pages import WebPages
 from mcp_server.clock import Clock
 from mcp_server.expectations import Expectations
 from mcp_server.guard.budget import Limits
 from mcp_server.guard.ledger import Ledger
 from mcp_server.guard.origins import Origins
+from mcp_server.guard.paid import PaidQueries
 from mcp_server.guard.redact import Redactor
 from mcp_server.guard.transport import GuardedTransport
 from mcp_server.identity import identify
@@ -39,6 +43,15 @@ from mcp_server.trends import load_sources
 from mcp_server.trends.history import TrendHistory
 
 USER_AGENT = "daily-factory/0.1 (+https://github.com/daily-factory)"
+
+
+@dataclass(frozen=True, kw_only=True)
+class OpenWeb:
+    """What reads what anybody may have written."""
+
+    pages: WebPages
+    search: BraveClient
+    paid: PaidQueries
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,6 +73,7 @@ class Services:
     pages: PagesClient
     cache: Cache
     tokens: TokensClient
+    web: OpenWeb
     account: Account
     survey: Survey
     audits: Audits
@@ -79,17 +93,22 @@ class Services:
 
 @dataclass(frozen=True, kw_only=True)
 class Network:
-    """The two kinds of connection: a pool for reads, and a fresh one for each mutation."""
+    """The kinds of connection: a pool for reads, a fresh one for each mutation, one for pages."""
 
     reads: httpx2.AsyncBaseTransport
     fresh: Callable[[], httpx2.AsyncBaseTransport]
+    pages: httpx2.AsyncBaseTransport
 
 
 def real_network() -> Network:
     """Return connections to the outside; HTTP/1.1, no environment proxies, no redirects."""
+    # Only where there are sockets: in the sandbox nothing needs httpcore2.
+    from mcp_server.guard.public_web import PublicWeb, SystemResolver
+
     return Network(
         reads=httpx2.AsyncHTTPTransport(trust_env=False),
         fresh=lambda: httpx2.AsyncHTTPTransport(trust_env=False),
+        pages=PublicWeb(SystemResolver()),
     )
 
 
@@ -127,6 +146,7 @@ def connect(
         new_id=new_id,
     )
     redactor = Redactor(keys.all)
+    paid = PaidQueries(engine, clock=clock, most={brave.KIND: settings.brave_daily_queries})
     transport = GuardedTransport(
         origins=origins(settings, keys),
         late=lambda: site_origins(load_sources(), settings.source_keys),
@@ -136,10 +156,12 @@ def connect(
         fresh=network.fresh,
         redactor=redactor,
         switched_on=("delete_session",) if settings.enable_delete else (),
+        pages=network.pages,
+        meter=paid,
     )
     cache = Cache(engine, owner=keys.reader)
     trends = TrendHistory(engine, redactor)
-    return _over(settings, clock, ledger, transport, cache, trends, redactor, keys.that_mark)
+    return _over(settings, clock, ledger, transport, cache, trends, redactor, keys.that_mark, paid)
 
 
 def _over(
@@ -151,6 +173,7 @@ def _over(
     trends: TrendHistory,
     redactor: Redactor,
     marker_keys: tuple[bytes, ...],
+    paid: PaidQueries,
 ) -> Services:
     """Build the clients over the guarded transport, and what reads through them."""
     http = httpx2.AsyncClient(
@@ -158,15 +181,16 @@ def _over(
     )
     jules = JulesClient(http, base=settings.jules_url, clock=clock, marker_keys=marker_keys)
     kept, of_app = ConditionalReads(http, cache), transport.installation is not None
-    github = GitHubClient(
-        http, base=settings.github_url, clock=clock, conditional=kept, installed=of_app
-    )
-    tokens = TokensClient(http, base=settings.github_url, transport=transport)
+    base = settings.github_url
+    github = GitHubClient(http, base=base, clock=clock, conditional=kept, installed=of_app)
+    tokens = TokensClient(http, base=base, transport=transport)
     who = partial(identify, tokens, settings.owner)
     account = Account(jules=jules, github=github, identify=who, ledger=ledger, clock=clock)
-    graphql = GraphQLClient(http, base=settings.github_url)
-    pulls = PullsClient(http, base=settings.github_url)
-    trees = TreesClient(http, base=settings.github_url)
+    graphql = GraphQLClient(http, base=base)
+    pulls = PullsClient(http, base=base)
+    trees = TreesClient(http, base=base)
+    audited = AuditClients(github=github, trees=trees, pulls=pulls)
+    standard = read_standard(licence=settings.licence)
     return Services(
         settings=settings,
         clock=clock,
@@ -174,15 +198,16 @@ def _over(
         transport=transport,
         jules=jules,
         github=github,
-        actions=ActionsClient(http, base=settings.github_url),
+        actions=ActionsClient(http, base=base),
         pulls=pulls,
         trees=trees,
-        searching=SearchClient(http, base=settings.github_url),
-        workflows=WorkflowsClient(http, base=settings.github_url),
-        care=CareClient(http, base=settings.github_url),
+        searching=SearchClient(http, base=base),
+        workflows=WorkflowsClient(http, base=base),
+        care=CareClient(http, base=base),
         pages=PagesClient(http),
         cache=cache,
         tokens=tokens,
+        web=OpenWeb(pages=WebPages(http, clock=clock), search=BraveClient(http), paid=paid),
         account=account,
         survey=Survey(
             account=account,
@@ -192,12 +217,7 @@ def _over(
             clock=clock,
             never_touch=settings.never_touch,
         ),
-        audits=Audits(
-            AuditClients(github=github, trees=trees, pulls=pulls),
-            standard=read_standard(licence=settings.licence),
-            cache=cache,
-            clock=clock,
-        ),
+        audits=Audits(audited, standard=standard, cache=cache, clock=clock),
         expectations=Expectations(cache, clock),
         trends=trends,
         origins=Origins(account.is_public),

@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from mcp_server.errors import SettingsError
 
 DEFAULT_ALLOWANCE = 100
+DEFAULT_BRAVE_QUERIES = 30
 JULES_URL = "https://jules.googleapis.com/v1alpha"
 GITHUB_URL = "https://api.github.com"
 Licence = Literal["cc-by-nc-4.0", "mit", "none"]
@@ -102,6 +103,16 @@ class Settings(Preferences):
         default_factory=dict[str, SecretStr],
         description="keys of trend sources, by their variables: FACTORY_KEY_ and the source's name",
     )
+    brave_api_key: SecretStr | None = Field(
+        default=None, description="key of Brave Search; None: web_search is off"
+    )
+    brave_daily_queries: int = Field(
+        default=DEFAULT_BRAVE_QUERIES,
+        ge=0,
+        le=1_000,
+        description="most searches a UTC day: a monthly credit of $5 is about 1,000, the rest is "
+        "billed (facts/trend-sources.md, 2026-11-22)",
+    )
     jules_url: str = Field(default=JULES_URL, description="where Jules' API lives")
     github_url: str = Field(default=GITHUB_URL, description="where GitHub's API lives")
     allow_loopback_http: bool = Field(
@@ -117,6 +128,7 @@ _SECRETS = {
     "github_app_key": "GITHUB_APP_KEY",
     "marker_key": "FACTORY_MARKER_KEY",
     "marker_keys_old": "FACTORY_MARKER_KEYS_OLD",
+    "brave_api_key": "BRAVE_API_KEY",
 }
 # Of each of these there may be one for every trend source, those of other packages among them.
 _KEY = re.compile(r"(FACTORY_KEY_[A-Z0-9_]{1,40}?)(?:_FILE)?")

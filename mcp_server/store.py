@@ -132,6 +132,15 @@ cache = sa.Table(
     sa.Column("body", sa.LargeBinary, nullable=False),
 )
 
+# What was asked of services that cost money each time, by UTC day; never part of the record.
+paid = sa.Table(
+    "paid_queries",
+    metadata,
+    sa.Column("kind", sa.Text, primary_key=True),
+    sa.Column("day", sa.Text, primary_key=True),
+    sa.Column("calls", sa.Integer, nullable=False),
+)
+
 # What trends were is told to people and compared with today, and nothing is counted by it either:
 # without a version, like the cache. An idea as it was last seen; how it stood on each day; what a
 # source counted at an item's last looks.
@@ -161,7 +170,7 @@ trend_looks = sa.Table(
     sa.Column("at", sa.Text, nullable=False),
     sa.Column("points", sa.Integer, nullable=False),
 )
-_UNVERSIONED = (cache, trend_ideas, trend_days, trend_looks)
+_UNVERSIONED = (cache, paid, trend_ideas, trend_days, trend_looks)
 
 
 def open_engine(url: str) -> sa.Engine:

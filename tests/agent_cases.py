@@ -317,7 +317,9 @@ def connect(
         settings,
         clock=clock,
         engine=engine,
-        network=services.Network(reads=world.transport(), fresh=world.transport),
+        network=services.Network(
+            reads=world.transport(), fresh=world.transport, pages=world.transport()
+        ),
         world=f"sandbox:{world.seed}",
         new_id=lambda: hashlib.sha256(b"desk").hexdigest()[:8],
     )

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import httpx2
 
-from mcp_server.clients import github, jules
+from mcp_server.clients import brave, github, jules
 from mcp_server.clients.github_actions import LOG_HOSTS
 from mcp_server.clients.jules import StartOptions
 from mcp_server.clock import Clock
@@ -292,6 +292,13 @@ class OpenDoor:
         return outcome
 
 
+class OpenPurse:
+    """A meter that lets everything go."""
+
+    def count(self, kind: str) -> None:
+        """Count nothing."""
+
+
 def guard(network: httpx2.AsyncBaseTransport, tickets: Tickets, clock: Clock) -> GuardedTransport:
     """Return the guarded transport over `network`, with a key for each service."""
     fresh: Callable[[], httpx2.AsyncBaseTransport] = (
@@ -302,6 +309,7 @@ def guard(network: httpx2.AsyncBaseTransport, tickets: Tickets, clock: Clock) ->
             Origin(service="jules", base=JULES, headers={"x-goog-api-key": JULES_KEY}),
             Origin(service="github", base=GITHUB, headers=_bearer()),
             Origin(service="log", base=f"https://{LOG_HOSTS[0]}", hosts=LOG_HOSTS[1]),
+            Origin(service="search", base=brave.URL, headers={brave.TOKEN_HEADER: JULES_KEY}),
         ],
         # What a trend source declares; that it declares GitHub's address changes nothing.
         late=lambda: [Origin(service="site", base=base) for base in (SITE, GITHUB)],
@@ -310,6 +318,8 @@ def guard(network: httpx2.AsyncBaseTransport, tickets: Tickets, clock: Clock) ->
         reads=network,
         fresh=fresh,
         redactor=Redactor([JULES_KEY, GITHUB_TOKEN]),
+        pages=network,
+        meter=OpenPurse(),
     )
 
 

@@ -200,7 +200,7 @@ def at_fake(fake: FakeJules, play: Callable[[Chat], Awaitable[T]]) -> T:
                 ),
                 clock=clock,
                 engine=engine,
-                network=services.Network(reads=fake, fresh=lambda: fake),
+                network=services.Network(reads=fake, fresh=lambda: fake, pages=fake),
                 world="sandbox:fake",
                 new_id=lambda: hashlib.sha256(b"fake").hexdigest()[:8],
             )

@@ -29,6 +29,7 @@ from mcp_server.sandbox.session import Order
 from mcp_server.sandbox.session import Session as WorldSession
 from mcp_server.sandbox.sites import Sites
 from mcp_server.sandbox.visitor import scripted
+from mcp_server.sandbox.web import BRAVE_KEY
 from mcp_server.sandbox.world import EPOCH, JULES_HOST, SiteServer, World
 from mcp_server.server import build_server
 from mcp_server.services import Services
@@ -171,7 +172,7 @@ def at_spoilt_desk(
                 _settings(size),
                 clock=clock,
                 engine=engine,
-                network=services.Network(reads=wire, fresh=lambda: wire),
+                network=services.Network(reads=wire, fresh=lambda: wire, pages=wire),
                 world="sandbox:7",
                 new_id=lambda: hashlib.sha256(b"desk").hexdigest()[:8],
             )
@@ -192,6 +193,7 @@ def _settings(size: Size) -> Settings:
         allowance=size.allowance,
         jules_api_key=SecretStr(SANDBOX_JULES_KEY),
         github_token=SecretStr(SANDBOX_GITHUB_TOKEN),
+        brave_api_key=SecretStr(BRAVE_KEY),
     )
 
 

@@ -139,7 +139,7 @@ def _connect(world: World, clock: LoopClock, recorder: Recorder, state: Path) ->
         app_cases.settings() if world.github.app else token,
         clock=clock,
         engine=store.open_engine(f"sqlite:///{state}"),
-        network=services.Network(reads=recorder, fresh=world.transport),
+        network=services.Network(reads=recorder, fresh=world.transport, pages=world.transport()),
         world=f"sandbox:{world.seed}",
         new_id=lambda: "0badcafe",
     )

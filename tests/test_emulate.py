@@ -106,7 +106,7 @@ def at_bench(peer: Peer, name: str, play: Callable[[Bench], Awaitable[T]]) -> T:
                 settings,
                 clock=clock,
                 engine=engine,
-                network=services.Network(reads=shim, fresh=lambda: shim),
+                network=services.Network(reads=shim, fresh=lambda: shim, pages=shim),
                 world="sandbox:emulate",
             )
             tools = GitHubTools(parts)

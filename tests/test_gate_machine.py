@@ -50,7 +50,7 @@ def connected(engine: sa.Engine, clock: LoopClock, github: FakeGitHub) -> Servic
         Settings(jules_api_key=SecretStr(JULES_KEY), github_token=SecretStr(GITHUB_TOKEN)),
         clock=clock,
         engine=engine,
-        network=services.Network(reads=github, fresh=lambda: github),
+        network=services.Network(reads=github, fresh=lambda: github, pages=github),
         world="sandbox:gate",
         new_id=lambda: hashlib.sha256(b"gate").hexdigest()[:8],
     )

@@ -327,3 +327,23 @@ def test_a_pass_lets_its_own_host_through_while_it_lasts(ask: Ask):
     for refused in (connection, look_up):
         with pytest.raises(Refused):
             task.run(ask, *refused)
+
+
+def test_a_pass_to_one_address_leads_to_no_other(ask: Ask):
+    """What a page's name was found to mean is what is dialled, whoever dials."""
+    with passing(HOST, to="93.184.216.34"):
+        ask(*REFUSED["a connection"])
+        for address in (("93.184.216.35", 443), ("127.0.0.1", 443), "/run/docker.sock"):
+            with pytest.raises(Refused):
+                ask("socket.connect", (None, address))
+
+
+def test_a_library_may_ask_for_ipv6_and_open_nothing_else(ask: Ask):
+    """A socket bound to no port at `::1`, while it is being imported."""
+    with tripwire.probing():
+        ask("socket.bind", (None, ("::1", 0)))
+        for address in (("::1", 80), ("0.0.0.0", 0), ("::", 0)):  # noqa: S104 -- refused
+            with pytest.raises(Refused):
+                ask("socket.bind", (None, address))
+    with pytest.raises(Refused):
+        ask("socket.bind", (None, ("::1", 0)))

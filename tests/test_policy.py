@@ -14,8 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mcp_server.cache import Cache
-from mcp_server.clients import github, github_patches, jules
+from mcp_server.clients import brave, github, github_patches, jules
 from mcp_server.clients import github_care as care
+from mcp_server.clients.brave import BraveClient
 from mcp_server.clients.etags import ConditionalReads
 from mcp_server.clients.github import GitHubClient
 from mcp_server.clients.github_actions import ActionsClient
@@ -26,6 +27,7 @@ from mcp_server.clients.github_tokens import TokensClient
 from mcp_server.clients.github_workflows import WorkflowsClient, disable_workflow
 from mcp_server.clients.jules import JulesClient
 from mcp_server.clients.pages import PagesClient
+from mcp_server.clients.web_pages import WebPages
 from mcp_server.errors import Ambiguous, FactoryError, Refused
 from mcp_server.guard import policy
 from mcp_server.guard.policy import RULES
@@ -181,14 +183,12 @@ def test_each_read_that_a_client_makes_leaves_by_its_own_rule(tmp_path: Path):
 
     async def go() -> None:
         clock = ManualClock()
-        guarded = guard(network, tickets, clock)
-        http = httpx2.AsyncClient(transport=guarded)
+        http = httpx2.AsyncClient(transport=(guarded := guard(network, tickets, clock)))
         cache = Cache(open_engine(f"sqlite:///{tmp_path}/state.db"), owner="x")
         kept = ConditionalReads(http, cache)
         hub = GitHubClient(http, base=GITHUB, clock=clock, conditional=kept)
         of_app = GitHubClient(http, base=GITHUB, clock=clock, conditional=kept, installed=True)
-        actions = ActionsClient(http, base=GITHUB)
-        trees = TreesClient(http, base=GITHUB)
+        actions, trees = ActionsClient(http, base=GITHUB), TreesClient(http, base=GITHUB)
         workflows = WorkflowsClient(http, base=GITHUB)
         words, search = CareClient(http, base=GITHUB), SearchClient(http, base=GITHUB).search
         ours = JulesClient(http, base=JULES, clock=clock, marker_keys=[MARKER_KEY])
@@ -228,15 +228,29 @@ def test_each_read_that_a_client_makes_leaves_by_its_own_rule(tmp_path: Path):
             lambda: github_search.SOURCE.read(PagesClient(http).fetch, START),
             lambda: github_issues.SOURCE.read(PagesClient(http).fetch, START),
             lambda: PagesClient(http).fetch(f"{SITE}/api/v1/search?tags=story&n=%31", {}),
+            *_of_the_open_web(http, clock),
         )
-        for read in reads:
-            await _whatever_comes(read)
+        await _read_all(reads)
 
     run_virtual(go())
     assert tickets.taken == []
     seen = {_rule_of(request) for request in network.sent}
     reads = {rule.kind for rule in RULES if rule.effect == "read"}
     assert seen == reads
+
+
+def _of_the_open_web(
+    http: httpx2.AsyncClient, clock: ManualClock
+) -> Sequence[Callable[[], object]]:
+    return (
+        partial(BraveClient(http).search, "a tool", freshness="day"),
+        partial(WebPages(http, clock=clock).read, "https://a.page.example/b%2fc//d?e=f"),
+    )
+
+
+async def _read_all(reads: Sequence[Callable[[], object]]) -> None:
+    for read in reads:
+        await _whatever_comes(read)
 
 
 async def _whatever_comes(read: Callable[[], object]) -> None:
@@ -254,6 +268,8 @@ _SERVICES: dict[str, policy.Service] = {
     GITHUB: "github",
     LOG: "log",
     SITE: "site",
+    brave.URL: "search",
+    "https://a.page.example": "page",
 }
 
 

@@ -253,7 +253,7 @@ async def live(folder: Path) -> Surfaces:
             ),
             clock=clock,
             engine=engine,
-            network=services.Network(reads=network, fresh=lambda: network),
+            network=services.Network(reads=network, fresh=lambda: network, pages=network),
             world="sandbox:7",
         )
         log, ours = stack.enter_context(logged(parts))

@@ -105,6 +105,18 @@ def test_an_unfit_allowance_in_the_environment_is_refused(tmp_path: Path, value:
         load(tmp_path, FACTORY_ALLOWANCE=value)
 
 
+def test_searches_are_off_without_a_key_and_have_a_daily_cap(tmp_path: Path):
+    """They cost money: neither stands in the file, and the cap has bounds."""
+    assert (load(tmp_path).brave_api_key, load(tmp_path).brave_daily_queries) == (None, 30)
+    found = load(tmp_path, BRAVE_API_KEY="key-of-brave", FACTORY_BRAVE_DAILY_QUERIES="5")
+    assert found.brave_api_key is not None
+    assert found.brave_api_key.get_secret_value() == "key-of-brave"
+    assert found.brave_daily_queries == 5
+    for value in ("-1", "1001", "many"):
+        with pytest.raises(SettingsError, match="brave_daily_queries"):
+            load(tmp_path, FACTORY_BRAVE_DAILY_QUERIES=value)
+
+
 def test_a_secret_may_lie_in_a_file_of_its_own(tmp_path: Path):
     """Containers mount them so; the line's end is not part of it."""
     place = tmp_path / "key"
@@ -154,6 +166,7 @@ def test_former_keys_are_listed_between_commas_or_one_a_line_in_a_file(tmp_path:
 def test_no_secret_shows_in_what_is_printed(tmp_path: Path):
     """Not in repr, str, nor in the settings' JSON."""
     names = ("JULES_API_KEY", "GITHUB_TOKEN", "FACTORY_MARKER_KEY", "FACTORY_MARKER_KEYS_OLD")
+    names += ("BRAVE_API_KEY",)
     found = load(tmp_path, **{name: f"canary-{name}" for name in names})
     shown = f"{found!r} {found} {found.model_dump_json()} {found.model_dump()}"
     assert "canary" not in shown

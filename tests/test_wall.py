@@ -72,7 +72,9 @@ def in_office(folder: Path, play: Callable[[Office], Awaitable[None]]) -> None:
             clock=wall,
             engine=store.open_engine(f"sqlite:///{folder}/state.db"),
             network=services.Network(
-                reads=world.transport(), fresh=lambda: Slow(world.transport())
+                reads=world.transport(),
+                fresh=lambda: Slow(world.transport()),
+                pages=world.transport(),
             ),
             world="sandbox:7",
             new_id=lambda: hashlib.sha256(b"office").hexdigest()[:8],

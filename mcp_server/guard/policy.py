@@ -16,7 +16,7 @@ from mcp_server.guard import bodies, queries
 from mcp_server.guard.bodies import Body
 
 Effect = Literal["read", "query", "mutation"]
-Service = Literal["jules", "github", "log", "site"]
+Service = Literal["jules", "github", "log", "site", "search", "page"]
 
 _NAME = r"[A-Za-z0-9._-]{1,100}"
 _REPO = rf"/repos/{_NAME}/{_NAME}"
@@ -30,6 +30,8 @@ _LONG_NUMBER = r"[1-9][0-9]{0,15}"
 _UUID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 # No encoded octets: everything we build is plain, so an escape is somebody else's idea.
 _PLAIN_PATH = re.compile(r"/[A-Za-z0-9._:/-]*")
+# Others' addresses are as they are.
+_ANY_PATH = ("site", "page")
 MAX_BODY_BYTES = 1_000_000
 # A method override would make the table judge another request than the service executes.
 # Google also takes an override from the query (`$httpMethod`); only these names are ever asked.
@@ -37,6 +39,7 @@ _QUERY = frozenset(
     {"pageSize", "pageToken", "filter"}
     | {"affiliation", "sort", "state", "per_page", "page", "recursive", "head_sha", "ref", "q"}
 )
+_SEARCH_QUERY = frozenset({"q", "count", "freshness", "text_decorations"})
 _OVERRIDES = ("x-http-method-override", "x-http-method", "x-method-override")
 # JSON is UTF-8 where nothing else is said (RFC 8259). Said to be a form, the same bytes may hold
 # fields, and an override, that nobody judged.
@@ -89,7 +92,13 @@ _READS: tuple[tuple[Service, str, str], ...] = (
         "read_log",
     ),
     ("site", r"/.*", "read_site"),
+    # What costs money each time.
+    ("search", r"/res/v1/web/search", "search_web"),
+    # Any public page: its address is `page_urls.py`'s to judge, where it leads `public_web.py`'s.
+    ("page", r"/.*", "read_page"),
 )
+# Kinds that leave only while the day's cap is not reached, and are counted before they do.
+PAID = frozenset({"search_web"})
 _MUTATIONS: tuple[tuple[Service, str, str, str, type[Body]], ...] = (
     ("jules", "POST", r"/sessions", "start_session", bodies.StartSession),
     ("jules", "POST", rf"/sessions/{_ID}:sendMessage", "send_message", bodies.SendMessage),
@@ -237,7 +246,7 @@ def decide(
     """
     if any(name in headers for name in _OVERRIDES):
         raise _refusal(f"method override on {method} {path}")
-    if service != "site" and not _is_plain(path):
+    if service not in _ANY_PATH and not _is_plain(path):
         raise _refusal(f"{path!r} is not a plain path")
     outer = (*RULES, *(one for one in SWITCHED if one.kind in switched_on))
     for rule in INNER if inner else outer:
@@ -259,9 +268,12 @@ def query_names(target: str) -> tuple[str, ...]:
 
 
 def _asks_plainly(rule: Rule, query: Collection[str]) -> bool:
-    # A site's query is the source's business, a log's is the signature of who sent us there.
-    if rule.service in ("site", "log") and rule.body is None:
+    # A site's query is the source's business, a log's is the signature of who sent us there, and a
+    # page's was looked through as part of its address.
+    if rule.service in ("site", "log", "page") and rule.body is None:
         return True
+    if rule.service == "search":
+        return set(query) <= _SEARCH_QUERY
     return set(query) <= (_QUERY if rule.body is None else set())
 
 

@@ -20,7 +20,7 @@ import tenacity
 
 from mcp_server.clock import Clock
 from mcp_server.errors import Ambiguous, Refused, Unavailable, Unreadable
-from mcp_server.guard import evidence, policy
+from mcp_server.guard import evidence, page_urls, policy
 from mcp_server.guard.evidence import Asked, Outcome
 from mcp_server.guard.installation import App, Installation
 from mcp_server.guard.origins import shown, texts_in
@@ -36,7 +36,9 @@ SEND_TIMEOUT_SECONDS = 60.0
 LONGEST_RETRY_AFTER_SECONDS = 60.0
 # Most bytes of an answer, unpacked, by service: whoever wrote a log may have written without end.
 # Trending pages are below 1 MB (captures of 2022 to 2026).
-_MOST_BYTES: Mapping[Service, int] = {"log": 8_000_000, "site": 4_000_000}
+_MOST_BYTES: Mapping[Service, int] = {"log": 8_000_000, "site": 4_000_000, "page": 2_000_000}
+# Asked at most once: the one costs money each time, the others are strangers.
+_ASKED_ONCE = ("search", "page")
 _BEARER = "Bearer "
 _PASSING = frozenset({429, 500, 502, 503, 504})
 # So ends a query that was too heavy: it would again, and each time costs (facts/github.md 1.3).
@@ -61,6 +63,14 @@ class Tickets(Protocol):
 
         Returns the outcome as it was recorded: `unknown` where it does not fit the ticket.
         """
+        ...
+
+
+class Meter(Protocol):
+    """Counts what costs money."""
+
+    def count(self, kind: str) -> None:
+        """Count one more of `kind`, durably, before it leaves; raise `Refused` at the cap."""
         ...
 
 
@@ -94,11 +104,13 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
         redactor: Redactor,
         late: Callable[[], Sequence[Origin]] = tuple,
         switched_on: Collection[str] = (),
+        pages: httpx2.AsyncBaseTransport | None = None,
+        meter: Meter | None = None,
     ) -> None:
-        """Guard what goes to `origins`.
+        """Guard what goes to `origins`, and to public pages.
 
         Args:
-            origins: the only addresses there are, with those of `late`.
+            origins: the only addresses there are, with those of `late` and public pages.
             tickets: where mutations are accounted for.
             clock: time-outs and back-off.
             reads: the connection pool for reads.
@@ -108,6 +120,8 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
             late: further origins, asked for once, by the first address that is none of `origins`:
                 they can take none of these over.
             switched_on: what the operator lets leave beyond the policy's table.
+            pages: where requests with the extension `service` "page" go; None: nowhere.
+            meter: counts what costs money; None: nothing that does leaves.
         """
         self._origins = _by_length(origins)
         self._late = late
@@ -118,6 +132,8 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
         self._fresh = fresh
         self._redactor = redactor
         self._switched_on = frozenset(switched_on)
+        self._pages = pages
+        self._meter = meter
         self._governor = Governor()
         self._in_flight: dict[asyncio.Task[httpx2.Response], str] = {}
         self.requests: dict[str, int] = {}
@@ -137,7 +153,8 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         """Judge `request` and send it, or raise `Refused` before anything is sent."""
-        origin, path = self._locate(request.url)
+        asks_page = request.extensions.get("service") == "page"
+        origin, path = self._page(request.url) if asks_page else self._locate(request.url)
         body = await request.aread()
         query = policy.query_names(request.url.raw_path.decode("ascii"))
         rule = policy.decide(
@@ -149,7 +166,8 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
             body,
             switched_on=self._switched_on,
         )
-        self._refuse_keys(rule, body)
+        self._refuse_keys(rule, request.url, body)
+        self._count_paid(rule)
         if rule.effect != "mutation":
             return await self._read_as(origin, rule, request, body)
         ticket = request.extensions.get("ticket")
@@ -198,14 +216,26 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
         asked = httpx2.Request(method, origin.base.rstrip("/") + target)
         return await self._read(rule, _leaving(asked, b"", {**origin.headers, **_bearing(claim)}))
 
-    def _refuse_keys(self, rule: Rule, body: bytes) -> None:
-        """Refuse a body with a key in it: what built it may have decoded what it was given."""
+    def _refuse_keys(self, rule: Rule, url: httpx2.URL, body: bytes) -> None:
+        """Refuse a body with a key in it: what built it may have decoded what it was given.
+
+        So with the address of a page or the words of a search, which are the caller's too.
+        """
         texts = [body.decode(), *texts_in(json.loads(body))] if body else []
+        if rule.service in _ASKED_ONCE:
+            texts += page_urls.forms(str(url))
         seen = {form for text in texts for form in (text, shown(text))}
         if any(self._redactor.text(text) != text for text in seen):
             raise Refused(
                 f"{rule.kind} has a key in it, or what looks like one: leave that out", limit="key"
             )
+
+    def _count_paid(self, rule: Rule) -> None:
+        if rule.kind not in policy.PAID:
+            return
+        if self._meter is None:
+            raise Refused(f"{rule.kind} costs money, and nothing counts it here", limit="queries")
+        self._meter.count(rule.kind)
 
     def is_in_flight(self, ticket: str) -> bool:
         """Whether this process is sending it now: whatever the clocks say, it is not over."""
@@ -220,6 +250,8 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
         """Drain, then close the pool."""
         await self.drain()
         await self._reads.aclose()
+        if self._pages is not None:
+            await self._pages.aclose()
 
     def _locate(self, url: httpx2.URL) -> tuple[Origin, str]:
         found = _located(self._origins, url)
@@ -231,9 +263,21 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
             raise Refused(f"policy: {url.host} is no service of ours", limit="policy")
         return found
 
+    def _page(self, url: httpx2.URL) -> tuple[Origin, str]:
+        """Return what a page is asked with: nothing of ours, and nothing of a service with a key.
+
+        Whose address has a key is asked by its own client; as a page it would only be an oracle.
+        """
+        keyed = {base.host for base, origin in self._origins if _has_key(origin)}
+        if self._pages is None or not page_urls.fits(url) or url.host in keyed:
+            raise Refused(f"policy: {url.host} is no public page for us", limit="policy")
+        path = url.raw_path.decode("ascii").partition("?")[0]
+        return Origin(service="page", base=f"{url.scheme}://{url.host}"), path
+
     async def _read(self, rule: Rule, request: httpx2.Request) -> httpx2.Response:
+        attempts = 1 if rule.service in _ASKED_ONCE else READ_ATTEMPTS
         retrying = tenacity.AsyncRetrying(
-            stop=tenacity.stop_after_attempt(READ_ATTEMPTS),
+            stop=tenacity.stop_after_attempt(attempts),
             wait=self._back_off,
             retry=tenacity.retry_if_exception_type((httpx2.RequestError, TimeoutError))
             | tenacity.retry_if_result(lambda response: _says_later(rule, response)),
@@ -249,10 +293,11 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
         if pause > 0:
             await self._sleep(pause)
         most = _MOST_BYTES.get(rule.service)
+        under = self._pages if rule.service == "page" and self._pages else self._reads
         async with self._clock.timeout(READ_TIMEOUT_SECONDS):
             self._count(request)
             with passing(_host(request)):
-                response = await self._reads.handle_async_request(request)
+                response = await under.handle_async_request(request)
             if most is not None:
                 return await _up_to(most, request, response)
             await response.aread()
@@ -370,6 +415,10 @@ def _located(
     return None
 
 
+def _has_key(origin: Origin) -> bool:
+    return bool(origin.headers or origin.maker or origin.app)
+
+
 def _leaving(request: httpx2.Request, body: bytes, keys: Mapping[str, str]) -> httpx2.Request:
     """Build what leaves from what was judged, its key in it, and keep the key off the caller's.
 
@@ -385,13 +434,16 @@ def _leaving(request: httpx2.Request, body: bytes, keys: Mapping[str, str]) -> h
 async def _up_to(most: int, request: httpx2.Request, response: httpx2.Response) -> httpx2.Response:
     """Read an answer of at most so many bytes, as it is unpacked: a small packet may hold many."""
     body = bytearray()
-    async for part in response.aiter_bytes():
-        body += part
-        if len(body) > most:
-            await response.aclose()
-            raise Unreadable(f"{_host(request)} answers more than {most} bytes: not read")
-    packing = ("content-encoding", "content-length", "transfer-encoding")
-    headers = [one for one in response.headers.multi_items() if one[0] not in packing]
+    try:
+        async for part in response.aiter_bytes():
+            body += part
+            if len(body) > most:
+                raise Unreadable(f"{_host(request)} answers more than {most} bytes: not read")
+    finally:
+        await response.aclose()
+    # How it was packed is no longer so, and a stranger's cookies are not kept.
+    gone = ("content-encoding", "content-length", "transfer-encoding", "set-cookie")
+    headers = [one for one in response.headers.multi_items() if one[0] not in gone]
     return httpx2.Response(response.status_code, headers=headers, content=bytes(body))
 
 
@@ -426,4 +478,5 @@ def _last_word(last: tenacity.Future) -> httpx2.Response:
     error = last.exception()
     if error is None:
         return last.result()
-    raise Unavailable(f"no answer after {READ_ATTEMPTS} tries: {type(error).__name__}") from error
+    tries = "1 try" if last.attempt_number == 1 else f"{last.attempt_number} tries"
+    raise Unavailable(f"no answer after {tries}: {type(error).__name__}") from error

@@ -20,6 +20,9 @@ LOGGER = logging.getLogger(__name__)
 # Names of this machine: to look them up asks nobody.
 _OWN_NAMES = frozenset({"", "localhost", "127.0.0.1", "::1", "0.0.0.0", "::"})  # noqa: S104
 
+# Where urllib3 probes for IPv6 (2.x, `util/connection.py`); port 0 is one that nobody knows.
+_PROBE = ("::1", 0)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Allowed:
@@ -37,22 +40,29 @@ class _Pass:
     """A right to connect; ends with its block, also for tasks that outlive the block."""
 
     host: str
+    to: str | None
     open: bool = True
 
+    def leads_to(self, address: object) -> bool:
+        """Whether it is good for a connection there."""
+        return self.open and (self.to is None or _host(address) == self.to)
 
+
+_PROBING: ContextVar[bool] = ContextVar("tripwire_probing", default=False)
 _PASS: ContextVar[_Pass | None] = ContextVar("tripwire_pass", default=None)
 # asyncio looks names up in a thread, which has no context of ours: there the name decides.
 _LOOKED_UP: set[_Pass] = set()
 
 
 @contextmanager
-def passing(host: str) -> Generator[None]:
+def passing(host: str, *, to: str | None = None) -> Generator[None]:
     """Let this block, and the tasks it begins, look up `host` and connect, until it ends.
 
     For the transport around a request that the policy has let through. The address is not held
-    against the name: a hook does not see what a look-up answered.
+    against the name, since a hook does not see what a look-up answered; who has looked it up says
+    by `to` which single address this block may connect to.
     """
-    mine = _Pass(host)
+    mine = _Pass(host, to)
     token = _PASS.set(mine)
     _LOOKED_UP.add(mine)
     try:
@@ -61,6 +71,19 @@ def passing(host: str) -> Generator[None]:
         mine.open = False
         _LOOKED_UP.discard(mine)
         _PASS.reset(token)
+
+
+@contextmanager
+def probing() -> Generator[None]:
+    """Let this block bind a socket at `::1` without naming a port, as urllib3 does once.
+
+    So it learns, on being imported, whether the machine knows IPv6, and closes it again.
+    """
+    token = _PROBING.set(True)
+    try:
+        yield
+    finally:
+        _PROBING.reset(token)
 
 
 def arm(allowed: Allowed) -> None:
@@ -94,7 +117,9 @@ def _connect(_: Allowed, arguments: tuple[object, ...]) -> str | None:
     address = arguments[-1]
     held = _PASS.get()
     # A message on a connected socket names no address (socketmodule.c, `sock_sendmsg`).
-    return None if address is None or (held and held.open) else f"a connection to {address!r}"
+    if address is None or (held and held.leads_to(address)):
+        return None
+    return f"a connection to {address!r}"
 
 
 def _look_up(_: Allowed, arguments: tuple[object, ...]) -> str | None:
@@ -106,6 +131,8 @@ def _look_up(_: Allowed, arguments: tuple[object, ...]) -> str | None:
 
 def _listen(allowed: Allowed, arguments: tuple[object, ...]) -> str | None:
     address = _host(arguments[-1])
+    if _PROBING.get() and arguments[-1] == _PROBE:
+        return None
     return None if address in allowed.listening else f"a listening socket at {address!r}"
 
 

@@ -28,6 +28,7 @@ from mcp_server.sandbox.loop import NothingScheduled
 from mcp_server.sandbox.serve import LOOPBACK
 from mcp_server.sandbox.sites import KEYS
 from mcp_server.sandbox.tokens import GITHUB_TOKEN
+from mcp_server.sandbox.web import BRAVE_KEY
 from mcp_server.sandbox.world import GITHUB_HOST, JULES_HOST
 from mcp_server.services import Network, Services
 from mcp_server.settings import Settings
@@ -80,7 +81,8 @@ class Link:
 
     def network(self) -> Network:
         """Return connections to the world, for requests that name the real hosts."""
-        return Network(reads=_Rerouted(self), fresh=lambda: _Rerouted(self))
+        rerouted = _Rerouted(self)
+        return Network(reads=rerouted, fresh=lambda: _Rerouted(self), pages=rerouted)
 
     @contextmanager
     def awaiting_answer(self) -> Generator[None]:
@@ -163,6 +165,7 @@ async def connect_remote(
         jules_api_key=SecretStr(JULES_KEY),
         github_token=SecretStr(GITHUB_TOKEN),
         source_keys={name: SecretStr(key) for name, key in KEYS.items()},
+        brave_api_key=SecretStr(BRAVE_KEY),
     )
     engine = store.open_engine(state_url)
     stack.callback(engine.dispose)

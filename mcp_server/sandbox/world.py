@@ -27,6 +27,7 @@ from mcp_server.sandbox.oracle import Oracle
 from mcp_server.sandbox.portfolio import pick_repo, plan_portfolio
 from mcp_server.sandbox.session import Order
 from mcp_server.sandbox.sites import HOSTS
+from mcp_server.sandbox.web import WEB_HOSTS, Web
 
 EPOCH = datetime(2026, 11, 23, tzinfo=UTC)
 HISTORY = timedelta(days=400)
@@ -80,6 +81,7 @@ class World:
         )
         self._jules_wire = JulesWire(jules=self.jules, github=self.github, agenda=self._agenda)
         self._github_wire = GitHubWire(self.github)
+        self._web = Web(seed=seed)
         self.graphql = self._github_wire.graphql
         plan_portfolio(self.github, self._agenda, seed=seed, size=size, epoch=EPOCH)
         self._agenda.at(EPOCH - DAY, lambda: self._begin_day(EPOCH - DAY))
@@ -136,7 +138,7 @@ class World:
             headers={name.lower(): value for name, value in request.headers.items()},
             content=content,
         )
-        if call.host not in (JULES_HOST, GITHUB_HOST, LOG_HOST, *SITE_HOSTS):
+        if call.host not in (JULES_HOST, GITHUB_HOST, LOG_HOST, *SITE_HOSTS, *WEB_HOSTS):
             raise httpx2.ConnectError(f"no such host here: {call.host}", request=request)
         self.advance()
         self.requests[call.host] = self.requests.get(call.host, 0) + 1
@@ -172,7 +174,9 @@ class World:
         status, headers, body = self._sites.answer(
             call.host, call.path, call.query, self._agenda.now
         )
-        return Reply(status, body, headers)
+        # What a site's own interfaces do not have may be a page for people.
+        page = self._web.answer(call, self._agenda.now) if status == 404 else None
+        return page or Reply(status, body, headers)
 
     def _begin_day(self, start: datetime) -> None:
         """Plan the user's own sessions of a day, and the day after it."""
