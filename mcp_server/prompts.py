@@ -105,6 +105,14 @@ def front_matter(text: str) -> tuple[dict[str, str | tuple[str, ...]], str]:
     return fields, body
 
 
+def readable(text: str) -> str:
+    """Return untrusted text as its reader sees it: no hidden characters; lines and links stay.
+
+    For a reader who is told whose words these are. Applying it again changes nothing.
+    """
+    return _VARIATION_SELECTORS.sub("", "".join(_visible(character) for character in text))
+
+
 def plain(text: str, limit: int = INLINE_CHARACTERS) -> str:
     """Return untrusted text as one line: no links, no hidden characters, at most `limit` long.
 

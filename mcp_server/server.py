@@ -25,6 +25,7 @@ from mcp_server.tools.jules_starting import JulesStarting
 from mcp_server.tools.jules_watching import JulesWatching
 from mcp_server.tools.result import answering
 from mcp_server.tools.trends import TrendsTools
+from mcp_server.tools.web import WebTools
 
 Call = Callable[..., Awaitable[CallToolResult]]
 
@@ -52,7 +53,7 @@ def tools_of(services: Services) -> tuple[tuple[Call, ToolAnnotations], ...]:
     """Return every tool with its annotations, in the order they are listed."""
     budget, github, trends = BudgetTools(services), GitHubTools(services), TrendsTools(services)
     looking, caring = GitHubReading(services), GitHubCare(services)
-    telling, offering = GitHubTelling(services), GitHubCi(services)
+    telling, offering, web = GitHubTelling(services), GitHubCi(services), WebTools(services)
     histories = Histories(services.jules, services.clock, services.redactor)
     patches = GitHubPatchTools(services, histories)
     listing, starting, acting = (
@@ -105,6 +106,8 @@ def tools_of(services: Services) -> tuple[tuple[Call, ToolAnnotations], ...]:
         (trends.trends_sources, READ),
         (trends.trends_match, READ),
         (trends.trends_history, READ),
+        (web.web_search, READ),
+        (web.web_fetch, READ),
     )
 
 

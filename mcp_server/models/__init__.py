@@ -98,6 +98,11 @@ from mcp_server.models.value import (
     Value,
     utc,
 )
+from mcp_server.models.web import (
+    WebPage,
+    WebResult,
+    WebResults,
+)
 
 __all__ = [
     "ACTIVITY_KINDS",
@@ -184,5 +189,8 @@ __all__ = [
     "Verdict",
     "Verified",
     "Waited",
+    "WebPage",
+    "WebResult",
+    "WebResults",
     "utc",
 ]

@@ -41,6 +41,11 @@ _NEXT_AFTER = {
     "never_touch": "The operator wants it left alone.",
     "paused": "A person lets it go on with budget_resume.",
     "open_pull": "Merge or close the pull request first.",
+    "public": "Only addresses that everybody can reach are read.",
+    "robots": "Its site wants no program to read it: use another page.",
+    "queries": "Go on with what is there, or wait for the next UTC day.",
+    "key": "Leave the key out.",
+    "origin": "Ask in words of your own.",
     "deletion_off": "Archive it with jules_archive_session instead.",
 }
 
