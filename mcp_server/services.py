@@ -159,33 +159,44 @@ def connect(
         pages=network.pages,
         meter=paid,
     )
-    cache = Cache(engine, owner=keys.reader)
-    trends = TrendHistory(engine, redactor)
-    return _over(settings, clock, ledger, transport, cache, trends, redactor, keys.that_mark, paid)
+    kept = _Kept(
+        ledger=ledger,
+        cache=Cache(engine, owner=keys.reader),
+        trends=TrendHistory(engine, redactor),
+        paid=paid,
+    )
+    return _over(settings, clock, transport, kept, redactor, keys.that_mark)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Kept:
+    """What stands in the database."""
+
+    ledger: Ledger
+    cache: Cache
+    trends: TrendHistory
+    paid: PaidQueries
 
 
 def _over(
     settings: Settings,
     clock: Clock,
-    ledger: Ledger,
     transport: GuardedTransport,
-    cache: Cache,
-    trends: TrendHistory,
+    kept: _Kept,
     redactor: Redactor,
     marker_keys: tuple[bytes, ...],
-    paid: PaidQueries,
 ) -> Services:
     """Build the clients over the guarded transport, and what reads through them."""
     http = httpx2.AsyncClient(
         transport=transport, timeout=None, trust_env=False, headers={"user-agent": USER_AGENT}
     )
     jules = JulesClient(http, base=settings.jules_url, clock=clock, marker_keys=marker_keys)
-    kept, of_app = ConditionalReads(http, cache), transport.installation is not None
-    base = settings.github_url
-    github = GitHubClient(http, base=base, clock=clock, conditional=kept, installed=of_app)
+    base, of_app = settings.github_url, transport.installation is not None
+    reads = ConditionalReads(http, kept.cache)
+    github = GitHubClient(http, base=base, clock=clock, conditional=reads, installed=of_app)
     tokens = TokensClient(http, base=base, transport=transport)
     who = partial(identify, tokens, settings.owner)
-    account = Account(jules=jules, github=github, identify=who, ledger=ledger, clock=clock)
+    account = Account(jules=jules, github=github, identify=who, ledger=kept.ledger, clock=clock)
     graphql = GraphQLClient(http, base=base)
     pulls = PullsClient(http, base=base)
     trees = TreesClient(http, base=base)
@@ -194,7 +205,7 @@ def _over(
     return Services(
         settings=settings,
         clock=clock,
-        ledger=ledger,
+        ledger=kept.ledger,
         transport=transport,
         jules=jules,
         github=github,
@@ -205,21 +216,21 @@ def _over(
         workflows=WorkflowsClient(http, base=base),
         care=CareClient(http, base=base),
         pages=PagesClient(http),
-        cache=cache,
+        cache=kept.cache,
         tokens=tokens,
-        web=OpenWeb(pages=WebPages(http, clock=clock), search=BraveClient(http), paid=paid),
+        web=OpenWeb(pages=WebPages(http, clock=clock), search=BraveClient(http), paid=kept.paid),
         account=account,
         survey=Survey(
             account=account,
             github=github,
             graphql=graphql,
-            cache=cache,
+            cache=kept.cache,
             clock=clock,
             never_touch=settings.never_touch,
         ),
-        audits=Audits(audited, standard=standard, cache=cache, clock=clock),
-        expectations=Expectations(cache, clock),
-        trends=trends,
+        audits=Audits(audited, standard=standard, cache=kept.cache, clock=clock),
+        expectations=Expectations(kept.cache, clock),
+        trends=kept.trends,
         origins=Origins(account.is_public),
         redactor=redactor,
         marker_keys=marker_keys,
