@@ -54,10 +54,12 @@ class Sites:
     def answer(self, host: str, path: str, query: Mapping[str, str], now: datetime) -> Reply:
         """Return status, headers and body; what the host does not have is its own 404.
 
+        So is everything of a host that is none of `HOSTS`.
+
         Invented answers depend on the UTC date of `now` only; their stories are at most 20 hours
         older than the day, so that filters by age have nothing to leave out.
         """
-        kind, invented = _SITES[host]
+        kind, invented = _SITES.get(host, (_HTML, _nothing))
         if self._directory:
             body = recorded(self._directory, host, path, query)
         else:
@@ -71,3 +73,7 @@ class Sites:
             return 404, {"Content-Type": f"{_JSON}; charset=utf-8"}, missing
         missing = b"<!DOCTYPE html><html><body>Not Found</body></html>"
         return 404, {"Content-Type": f"{_HTML}; charset=utf-8"}, missing
+
+
+def _nothing(_day: Day, _path: str, _query: Mapping[str, str]) -> bytes | None:
+    return None
