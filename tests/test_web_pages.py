@@ -12,7 +12,7 @@ import pytest
 from mcp_server.clients import brave, robots
 from mcp_server.clients.brave import BraveClient
 from mcp_server.clients.main_text import MOST_TAGS, main_text
-from mcp_server.clients.web_pages import RawPage
+from mcp_server.clients.web_pages import RawPage, WebPages
 from mcp_server.clock import LoopClock
 from mcp_server.errors import (
     BadArgument,
@@ -163,6 +163,28 @@ def test_a_host_is_asked_once_a_second_however_many_ask():
     for times in at.values():
         assert min(later - one for one, later in pairwise(times)) > 0.999
         assert times[-1] == pytest.approx(6)
+
+
+def test_a_guard_without_a_network_for_pages_reads_none():
+    """A page never leaves by the connections of the services."""
+    network = Network()
+
+    async def play() -> None:
+        guarded = GuardedTransport(
+            origins=[],
+            tickets=OpenDoor(),
+            clock=LoopClock(NOW),
+            reads=network,
+            fresh=network.fresh,
+            redactor=Redactor([]),
+        )
+        pages = WebPages(httpx2.AsyncClient(transport=guarded), clock=LoopClock(NOW))
+        with pytest.raises(Refused, match="no public page"):
+            await pages.read(URL)
+        await guarded.aclose()
+
+    run_virtual(play())
+    assert network.sent == []
 
 
 # What counts as a page
