@@ -32,9 +32,10 @@ async def survey(tools: Tools) -> Survey:
     budget = await tools.call("budget_status", Budget)
     owner, repositories = await list_repositories(tools)
     report = await tools.call("github_repo_health", HealthReport)
-    listed = await tools.call("jules_list_sources", Sources, max_age=0)
-    sources = frozenset(source.repo.lower() for source in listed.sources)
-    health = tuple(_within_reach(one, sources) for one in report.health)
+    sources = await list_sources(tools)
+    health = report.health
+    if sources is not None:
+        health = tuple(_within_reach(one, sources) for one in health)
     return Survey(owner=owner, budget=budget, repositories=repositories, health=health)
 
 
@@ -42,6 +43,21 @@ async def read_begun(tools: Tools, now: datetime) -> Begun:
     """Read what was begun, by this life or an earlier one, and has no end yet."""
     _, repositories = await list_repositories(tools, max_age=300)
     return find_begun(await _list_sessions(tools), repositories, now)
+
+
+async def list_sources(tools: Tools) -> frozenset[str] | None:
+    """Return all sources in lower case; None: some could not be read, so none is known to lack."""
+    found: set[str] = set()
+    cursor: str | None = None
+    age = 0
+    while True:
+        page = await tools.call("jules_list_sources", Sources, cursor=cursor, max_age=age)
+        found.update(source.repo.lower() for source in page.sources)
+        if page.unreadable:
+            return None
+        cursor, age = page.next_cursor, 300
+        if cursor is None:
+            return frozenset(found)
 
 
 def _within_reach(health: Health, sources: frozenset[str]) -> Health:

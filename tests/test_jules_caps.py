@@ -184,7 +184,7 @@ async def paged(chat: Chat, tool: str, kind: str, **given: object) -> int:
     seen: set[str] = set()
     while True:
         told = await chat.ask(tool, **given)
-        seen |= {item["id"] for item in told[kind]}
+        seen |= {item["repo" if kind == "sources" else "id"] for item in told[kind]}
         if told["next_cursor"] is None:
             return len(seen)
         given = {**given, "cursor": told["next_cursor"]}
@@ -203,8 +203,7 @@ def test_what_is_within_every_bound_does_not_add_up_to_too_much():
         told = await chat.ask("jules_get_activity", session_id=ID, activity_id=NAME)
         assert told["left_out"] == 10
         assert told["patch"]["left_out"]
-        sources = await chat.ask("jules_list_sources")
-        assert len(sources["sources"]) + sources["left_out"] == 200
+        assert await paged(chat, "jules_list_sources", "sources") == 200
         source = (await chat.ask("jules_get_source", repo="owner/tool"))["source"]
         assert len(source["branches"]) + source["branches_left_out"] == 520
 

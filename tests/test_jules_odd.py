@@ -5,6 +5,8 @@ from typing import Any
 import httpx2
 import pytest
 
+from agent.survey import list_sources
+from agent.tools import Tools
 from mcp_server.errors import Unreadable
 from mcp_server.insight.watching import read_signs
 from mcp_server.models import UNREADABLE
@@ -28,7 +30,7 @@ ODD_ACTIVITY = activity(2, artifacts=[{"changeSet": "lost"}])
 
 
 def test_a_session_that_cannot_be_read_hides_no_other_and_stops_every_start():
-    """Issue 5, item 1: what is shown leaves it out and says so; what is counted fails closed."""
+    """What is shown leaves it out and says so; what is counted fails closed."""
     account = FakeJules(sessions=[session(1), ODD_SESSION, session(3)])
 
     async def play(chat: Chat) -> tuple[list[Answer], Answer]:
@@ -167,3 +169,13 @@ def test_an_answer_that_is_nested_without_end_is_no_json(code: int):
 
     told = at_fake(account, play)
     assert told == ({"unreadable", "unavailable"} if code == 200 else {"unavailable"})
+
+
+def test_where_a_source_could_not_be_read_no_repository_is_known_to_be_none():
+    """The survey would leave it out of the plan: unknown is not absent."""
+
+    async def play(chat: Chat) -> frozenset[str] | None:
+        return await list_sources(Tools(chat.client))
+
+    assert at_fake(FakeJules(sources=[{"name": SOURCE}]), play) == {"owner/tool"}
+    assert at_fake(FakeJules(sources=[ODD_SOURCE, {"name": SOURCE}]), play) is None

@@ -119,7 +119,7 @@ class Sources(Page):
     """Connected repositories."""
 
     sources: tuple[Source, ...]
-    left_out: int = Field(default=0, description="sources that fit and are not shown")
+    left_out: int = Field(default=0, description="sources that fit and stand on later pages")
     unreadable: int = Field(default=0, description="sources that were not understood")
 
 

@@ -8,6 +8,7 @@ from mcp_types import CallToolResult
 from pydantic import AwareDatetime, Field
 
 from mcp_server.clients.jules import Stretch
+from mcp_server.errors import BadArgument
 from mcp_server.models import Session, Sessions, Source, SourceDetail, Sources
 from mcp_server.services import Services
 from mcp_server.tools.jules_arguments import (
@@ -45,26 +46,33 @@ class JulesListing:
     async def jules_list_sources(
         self,
         query: Annotated[str, Field(max_length=200, description="part of owner/name")] = "",
+        cursor: Annotated[
+            str | None, Field(max_length=20, description="next_cursor of the page before")
+        ] = None,
         max_age: MaxAge = 300,
     ) -> Annotated[CallToolResult, Sources]:
         """List the repositories that Jules can work on, with their default and first branches.
 
-        A repository that is missing here needs Jules' GitHub app. Next: jules_start_session.
+        A repository that is on no page needs Jules' GitHub app. Next: jules_start_session.
         """
+        start = _place_in_list(cursor)
         account = self._services.account
         everything = await account.sources(max_age=max_age)
         found = [one for one in everything if query.lower() in one.repo.lower()]
+        rest = found[start:]
         odd = _odd_line(account.unreadable_sources, len(everything))
 
         def build(parts: int) -> CallToolResult:
-            # Branches go first: a source that is missing reads as one that Jules does not reach.
-            kept = found[: MOST_SOURCES // max(1, parts // 8)]
+            # Branches go first, then what the next page can tell.
+            kept = rest[: MOST_SOURCES // max(1, parts // 8)]
             shown = tuple(_with_branches(one, FEW_BRANCHES // parts) for one in kept)
             names = ", ".join(source.repo for source in shown[:50])
-            more = f" and {len(found) - 50} more" if len(found) > 50 else ""
+            more = f" and {len(rest) - 50} more" if len(rest) > 50 else ""
+            left = len(rest) - len(shown)
             value = Sources(
                 sources=shown,
-                left_out=len(found) - len(shown),
+                next_cursor=str(start + len(shown)) if left else None,
+                left_out=left,
                 unreadable=account.unreadable_sources,
                 age_seconds=account.sources_age,
             )
@@ -222,3 +230,9 @@ def _with_branches(source: Source, most: int) -> Source:
         return source
     update = {"branches": source.branches[:most], "branches_left_out": over}
     return source.model_copy(update=update)
+
+
+def _place_in_list(cursor: str | None) -> int:
+    if cursor is not None and not (cursor.isascii() and cursor.isdigit()):
+        raise BadArgument(f"{cursor!r} is no cursor: give next_cursor as it came, or leave it out")
+    return int(cursor) if cursor else 0

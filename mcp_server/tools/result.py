@@ -39,6 +39,7 @@ _NEXT_AFTER = {
     "archived": "Nothing can be changed there.",
     "foreign": "It is not ours, and is left alone.",
     "never_touch": "The operator wants it left alone.",
+    "settling": "Wait until then, with the same --state: a new ledger settles anew.",
     "paused": "A person lets it go on with budget_resume.",
     "open_pull": "Merge or close the pull request first.",
     "public": "Only addresses that everybody can reach are read.",
@@ -146,7 +147,7 @@ def error_result(redactor: Redactor, error: FactoryError) -> CallToolResult:
     elif isinstance(error, Ambiguous):
         details |= {"ticket": error.ticket}
     return CallToolResult(
-        content=[TextContent(type="text", text=f"{message}. {following}")],
+        content=[TextContent(type="text", text=f"{message.rstrip('.')}. {following}")],
         structured_content={"error": details},
         is_error=True,
     )
