@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import AwareDatetime
 
 from agent.planner.plan import Task
-from mcp_server.models import Audit, GateDecision, PullRequest, Session, Value
+from mcp_server.models import Audit, GateDecision, PullRequest, Question, Session, Value
 
 Status = Literal["planned", "running", "merged", "parked", "failed", "skipped"]
 ENDED: frozenset[Status] = frozenset({"merged", "parked", "failed", "skipped"})
@@ -89,14 +89,6 @@ class Progress(Value):
     def done(self) -> bool:
         """Whether nothing at all is left to do about the task."""
         return self.ended and (self.tidy or self.session_id is None)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Question:
-    """What a session last asked, by the id of its activity."""
-
-    activity_id: str
-    text: str
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,11 +4,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from agent.act import number_of
-from agent.lifecycle import Observation, Progress, Question
+from agent.lifecycle import Observation, Progress
 from agent.tools import ToolFailed, Tools
 from mcp_server.clock import Clock
 from mcp_server.models import (
-    Activities,
     Budget,
     PullView,
     Session,
@@ -103,15 +102,16 @@ class Watch:
 
     async def _one(self, session_id: str) -> Session | None:
         """Read a session; None: it does not show yet, or somebody has deleted it."""
+        found = await self._detail(session_id)
+        return found.session if found else None
+
+    async def _detail(self, session_id: str) -> SessionDetail | None:
         try:
-            found = await self._tools.call(
-                "jules_get_session", SessionDetail, session_id=session_id
-            )
+            return await self._tools.call("jules_get_session", SessionDetail, session_id=session_id)
         except ToolFailed as error:
             if error.code != "not_found":
                 raise
             return None
-        return found.session
 
     async def _has_source(self, progress: Progress) -> bool | None:
         """Ask only for repositories just made: the plan leaves out old ones that are no source."""
@@ -122,18 +122,14 @@ class Watch:
         return any(source.repo.lower() == repo for source in found.sources)
 
     async def _listen(self, seen: Observation, session: Session) -> Observation:
-        page = await self._tools.call(
-            "jules_list_activities", Activities, session_id=session.id, last=20
-        )
-        agent = [item for item in page.activities if item.originator in ("agent", None)]
-        asked = [item for item in agent if item.kind == "agentMessaged"]
-        question = Question(activity_id=asked[-1].id, text=asked[-1].text) if asked else None
-        waiting = session.state == "AWAITING_USER_FEEDBACK"
+        found = await self._detail(session.id)
+        if found is None:
+            return seen
         return replace(
             seen,
-            last_agent_at=agent[-1].at if agent else session.created_at,
-            last_agent_text=agent[-1].text if agent else "",
-            question=question if waiting else None,
+            last_agent_at=found.last_agent_at or session.created_at,
+            last_agent_text=found.last_words,
+            question=found.question,
         )
 
 

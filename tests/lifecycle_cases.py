@@ -3,8 +3,8 @@
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from agent.lifecycle import Observation, Policy, Progress, Question
-from mcp_server.models import GateVerdict
+from agent.lifecycle import Observation, Policy, Progress
+from mcp_server.models import GateVerdict, Question
 from tests.agent_cases import HEAD, NOW, decision, progress, pull, session
 
 POLICY = Policy()

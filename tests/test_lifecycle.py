@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.lifecycle import Observation, Progress, Question, Status, next_action
-from mcp_server.models import GateVerdict, Session
+from agent.lifecycle import Observation, Progress, Status, next_action
+from mcp_server.models import GateVerdict, Question, Session
 from tests.agent_cases import HEAD, LACKING, NOW, decision, progress, pull, session
 from tests.lifecycle_cases import (
     CASES,
