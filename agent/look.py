@@ -18,6 +18,9 @@ from mcp_server.models import (
 
 # Activities are read only for sessions that have shown nothing for this long.
 QUIET_FOR = timedelta(minutes=10)
+# Checks take minutes. What looks green is looked at again at once: it has to be seen twice.
+PULL_AGAIN = timedelta(minutes=3)
+UNFINISHED = frozenset({"PENDING", "FAILED"})
 # States in which a session has come to rest; its pull request is then what counts.
 AT_REST = frozenset({"COMPLETED", "FAILED", "PAUSED"})
 # Lanes whose work the standard is asked of: what they leave is looked at before it is published.
@@ -42,6 +45,8 @@ class Watch:
         self._tools = tools
         self._clock = clock
         self._looked = False
+        # By task: when its pull request was read, when its session had last changed, and how.
+        self._pulls: dict[str, tuple[datetime, datetime, PullView]] = {}
 
     async def look(self) -> Look:
         """Read the allowance and the sessions at work: two calls, however many tasks there are."""
@@ -87,18 +92,33 @@ class Watch:
         seen = Observation(session=session)
         url = session.pull.url if session.pull else progress.pull_url
         if session.state in AT_REST and url is not None:
-            view = await self._tools.call(
-                "github_get_pull",
-                PullView,
-                repo=session.repo or progress.task.repo,
-                number=number_of(url),
-                audit=True if progress.task.lane in AUDITED else None,
-            )
+            view = await self._pull(progress, session, url, look.now)
             return replace(seen, pull=view.pull, decision=view.decision, audit=view.audit)
         quiet = look.now - session.updated_at >= QUIET_FOR
         if session.state in ("AWAITING_USER_FEEDBACK", "FAILED", "PAUSED") or quiet:
             return await self._listen(seen, session)
         return seen
+
+    async def _pull(
+        self, progress: Progress, session: Session, url: str, now: datetime
+    ) -> PullView:
+        """Read a pull request, unless what was read a moment ago can hardly have changed."""
+        key = progress.task.key
+        kept = self._pulls.get(key)
+        if kept is not None and now - kept[0] < PULL_AGAIN and kept[1] == session.updated_at:
+            return kept[2]
+        view = await self._tools.call(
+            "github_get_pull",
+            PullView,
+            repo=session.repo or progress.task.repo,
+            number=number_of(url),
+            audit=True if progress.task.lane in AUDITED else None,
+        )
+        if view.decision.checks in UNFINISHED:
+            self._pulls[key] = (now, session.updated_at, view)
+        else:
+            self._pulls.pop(key, None)
+        return view
 
     async def _one(self, session_id: str) -> Session | None:
         """Read a session; None: it does not show yet, or somebody has deleted it."""
