@@ -306,6 +306,7 @@ def _searches():
         b"<!-- a --><!DOCTYPE rss><!-- b -->",
         b'<?xml version="1.0" encoding="UTF-7"?>',
         b"<html><body>consent</body></html>",
+        pytest.param(b'<?xml version="1.0"?>' + b"\n" * 100_000 + b"<html/>", id="far away"),
     ],
 )
 def test_a_feed_with_a_document_type_or_another_beginning_is_not_parsed(start: bytes):

@@ -24,10 +24,11 @@ from mcp_server.trends.signal import (
 
 ATOM = "{http://www.w3.org/2005/Atom}"
 # A document type can stand only between the declaration and the root: there is room for comments
-# and instructions, for nothing else. Other encodings could hide one.
+# and instructions, for nothing else. Other encodings could hide one. Nothing is tried twice (`*+`):
+# a run of spaces can be split in as many ways as it pleases.
 _PROLOG = re.compile(
     r"\ufeff?(?:<\?xml(?![^>]*encoding=[\"'](?!utf-8|us-ascii)[^>]*)[^>]*\?>)?"
-    r"(?:\s+|<!--(?:(?!-->)[\s\S]){0,2000}-->|<\?(?!xml\s)[^>]{0,500}\?>)*<(?:rss|feed)[\s>]",
+    r"(?:\s+|<!--(?:(?!-->)[\s\S]){0,2000}-->|<\?(?!xml\s)[^>]{0,500}\?>)*+<(?:rss|feed)[\s>]",
     re.IGNORECASE,
 )
 
