@@ -68,6 +68,7 @@ OURS = "User-agent: daily-factory\n"
         ("Disallow: /\nnonsense\nSitemap: https://x.example/", "/x", True),
         ("User-agent: 7\nDisallow: /", "/x", True),
         ("User-agent: *\nDisallow: /" + "a*" * 20_000 + "b", "/" + "a" * 900, True),
+        pytest.param("User-agent: a\n" * 30_000 + "Disallow: /", "/x", True, id="many agents"),
     ],
 )  # fmt: skip
 def test_robots_txt_is_read_as_rfc_9309_says(text: str, target: str, *, allowed: bool):

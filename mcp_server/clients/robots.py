@@ -10,6 +10,7 @@ from urllib.parse import unquote_to_bytes
 
 # The product token of our `User-Agent`.
 US = "daily-factory"
+_HEARD = frozenset({US, "*"})
 # At least so much must be read (RFC 9309 2.5); what comes later is not.
 MOST_BYTES = 512_000
 _LINE = re.compile(r"\s*([A-Za-z-]+)\s*:\s*([^#]*)")
@@ -27,11 +28,12 @@ class Rule:
 def parse(body: bytes) -> tuple[Rule, ...]:
     """Return the rules for us: of all groups that name us, else of all groups for everybody."""
     groups: dict[str, list[Rule]] = {}
-    agents: list[str] = []
+    # Of those that a group names, only who can mean us: a file may name thousands.
+    agents: set[str] = set()
     naming = False
     for name, value in _lines(body):
         if name == "user-agent":
-            agents = [*(agents if naming else ()), _agent(value)]
+            agents = (agents if naming else set[str]()) | ({_agent(value)} & _HEARD)
             naming = True
             for agent in agents:
                 groups.setdefault(agent, [])
