@@ -166,6 +166,13 @@ def trending_row(*, text: str = "Text", stars: str = "12 stars today") -> str:
     )
 
 
+def test_a_page_of_more_tags_than_pages_have_is_not_parsed():
+    """A parser's time grows with the square of their depth: it would hold up every other source."""
+    nested = "<div>" * 400_000
+    with pytest.raises(Unreadable, match="400,005 tags"):
+        trending_source.parse(page(f"<html><body><article>{nested}</body></html>"))
+
+
 def test_a_single_star_and_a_week_are_read():
     """GitHub writes `1 star today`; weekly pages write `this week`."""
     single = trending_source.parse(page(trending_row(stars="1 star today")))[0]
@@ -383,6 +390,13 @@ def test_a_question_is_its_own_page_and_its_markup_becomes_text():
     assert by_item == by_hit
     assert by_hit.url == "https://news.ycombinator.com/item?id=7"
     assert by_hit.description == "Why & how? It's slow"
+
+
+def test_of_a_question_without_end_the_beginning_is_read():
+    """Its markup is anybody's, and may be nested as deep as an answer is long."""
+    hit = {"objectID": "7", "title": "Ask HN: Why?", "story_text": "So<ul><li>" * 100_000}
+    (found,) = hn_source.parse_hits(data({"hits": [hit]}), NOW)
+    assert found.description.startswith("So So So")
 
 
 @pytest.mark.parametrize("value", [[], {}, {"hits": None}, {"hits": {"a": 1}}, None])

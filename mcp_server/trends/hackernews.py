@@ -52,6 +52,8 @@ SHOW_ITEMS = 30
 # Questions older than this have had their answers; fewer comments are no shared pain.
 _ASK_HOURS = 48
 _ASK_COMMENTS = 3
+# Of a question, which may be anything: more than is shown of one, and no work.
+_READ_CHARACTERS = 2_000
 
 
 class HackerNews:
@@ -194,7 +196,7 @@ def _read_story(rank: int, row: object, now: datetime) -> Signal | None:
         source=FACTS.name,
         rank=rank,
         title=title,
-        description=plain(LexborHTMLParser(story.text).text(separator=" ")) if story.text else "",
+        description=_shown(story.text) if story.text else "",
         url=url,
         repo=repo_of(url),
         # author_NAME and story_ID say nothing about the subject.
@@ -204,3 +206,7 @@ def _read_story(rank: int, row: object, now: datetime) -> Signal | None:
         velocity_per_hour=per_hour(story.points, story.at, now),
         at=story.at,
     )
+
+
+def _shown(markup: str) -> str:
+    return plain(LexborHTMLParser(markup[:_READ_CHARACTERS]).text(separator=" "))
