@@ -271,8 +271,9 @@ def test_a_wish_for_patience_is_read():
     name = "stackexchange/v22_stackexchange_question_backoff_page_2016-04.json"
     assert stackexchange.backoff(recorded(name)) == 0.2
     assert stackexchange.backoff(answer_of(b'{"items": []}')) == 0
-    with pytest.raises(Unreadable, match="backoff"):
-        stackexchange.backoff(answer_of(b'{"backoff": "soon"}'))
+    for odd in (b'"soon"', b"-5", b"NaN", b"1e400"):
+        with pytest.raises(Unreadable, match="backoff"):
+            stackexchange.backoff(answer_of(b'{"backoff": ' + odd + b"}"))
 
 
 def test_a_search_that_github_could_not_end_is_not_a_whole_answer():

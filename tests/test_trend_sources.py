@@ -1,6 +1,7 @@
 """How sources are found, switched on, asked again and told: the frame around their parsers."""
 
 import json
+import math
 import re
 import sys
 from collections.abc import Mapping
@@ -34,6 +35,7 @@ from mcp_server.trends import (
     read_all,
 )
 from mcp_server.trends.listing import ListedSource, Listing
+from mcp_server.trends.reading import LONGEST_PATIENCE_SECONDS
 from mcp_server.trends.registry import GROUP, sources_of
 from mcp_server.trends.signal import Torn
 
@@ -238,12 +240,14 @@ def test_nobody_is_asked_again_before_its_time(cache: Cache):
         (Unavailable("down", status=503), 0),
         (TORN, 0),
         (Reading(signals=(), wait_seconds=7200), 7200),
+        (Unavailable("later", status=429, retry_after_seconds=1e12), LONGEST_PATIENCE_SECONDS),
+        (Reading(signals=(), wait_seconds=math.inf), LONGEST_PATIENCE_SECONDS),
     ],
 )
 def test_what_failed_is_asked_again_unless_the_site_wants_patience(
-    cache: Cache, reading: Reading | FactoryError, seconds: int
+    cache: Cache, reading: Reading | FactoryError, seconds: float
 ):
-    """`Retry-After`, and Stack Exchange's `backoff`."""
+    """`Retry-After`, and Stack Exchange's `backoff`; a slip of theirs is no end of all days."""
     source = Told(reading)
     gather(source, cache=cache)
     if seconds:

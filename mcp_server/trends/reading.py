@@ -30,6 +30,8 @@ from mcp_server.trends.signal import (
 )
 
 _KIND = "trend"
+# However long a site wants to be left alone: a slip of its own would silence it for good.
+LONGEST_PATIENCE_SECONDS = 7 * 24 * 3600.0
 # Addresses are long, and every reason is read by a model.
 _MOST_SAID = 400
 
@@ -157,6 +159,7 @@ def _judged(facts: SourceFacts, reading: Reading, now: datetime) -> _Outcome:
         status = "ok" if reading.signals or reading.noise else "empty"
     # What failed may be asked again at once, unless the site itself wants to be left alone.
     patience = facts.refresh_seconds if status in ("ok", "empty") else 0.0
+    wished = min(reading.wait_seconds, LONGEST_PATIENCE_SECONDS)
     return _Outcome(
         status=SourceStatus(
             name=facts.name,
@@ -167,7 +170,7 @@ def _judged(facts: SourceFacts, reading: Reading, now: datetime) -> _Outcome:
             reason="; ".join((*(one.reason for one in reading.lost), *reading.notes))[:_MOST_SAID],
             read_at=now,
         ),
-        again_at=now + timedelta(seconds=max(patience, reading.wait_seconds)),
+        again_at=now + timedelta(seconds=max(patience, wished)),
         signals=reading.signals,
         aside=aside,
         noise=reading.noise,

@@ -1,10 +1,10 @@
 """Stack Overflow (Stack Exchange API 2.3): new, hot, and read by many without an answer."""
 
 from datetime import datetime, timedelta
-from typing import cast
+from typing import Annotated, cast
 from urllib.parse import urlencode
 
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
 from mcp_server.errors import Unreadable
 from mcp_server.trends.listing import ListedSource, Listing
@@ -27,6 +27,7 @@ _TAG = "google-chrome-extension"
 # Whoever asked earlier has had an answer or has given up.
 _ASKED_WITHIN = timedelta(days=30)
 _MANY_VIEWS = 100
+_SECONDS: TypeAdapter[float] = TypeAdapter(Annotated[float, Field(ge=0, allow_inf_nan=False)])
 
 FACTS = SourceFacts(
     name="stackexchange",
@@ -68,9 +69,9 @@ def backoff(answer: Answer) -> float:
     value = json_value(answer)
     said = cast(dict[str, object], value).get("backoff", 0.0) if isinstance(value, dict) else 0.0
     try:
-        return TypeAdapter(float).validate_python(said)
+        return _SECONDS.validate_python(said)
     except ValidationError as error:
-        raise Unreadable(f"{answer.url!r} wants a backoff of {said!r}") from error
+        raise Unreadable(f"{answer.url!r} wants a backoff that is no number of seconds") from error
 
 
 def _read(rank: int, row: object, now: datetime) -> tuple[Signal, int]:
