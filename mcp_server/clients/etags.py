@@ -10,7 +10,8 @@ from typing import Any
 import httpx2
 
 from mcp_server.cache import Cache, Entry
-from mcp_server.clients.wire import Answer, date_of, json_of, parse
+from mcp_server.clients.wire import Answer, date_of, parse
+from mcp_server.json_text import json_of
 
 KIND = "answer"
 # The longest page of a list that GitHub gives.

@@ -11,7 +11,7 @@ from typing import Any, cast
 
 import httpx2
 
-from mcp_server.clients.wire import json_of, place
+from mcp_server.clients.wire import place
 from mcp_server.errors import (
     BadArgument,
     FactoryError,
@@ -20,6 +20,7 @@ from mcp_server.errors import (
     SettingsError,
     Unavailable,
 )
+from mcp_server.json_text import json_of
 
 _WORD = re.compile(r"[A-Z][A-Z_]{0,60}")
 _FIELD = re.compile(r"[A-Za-z0-9_.\[\]]{1,100}")

@@ -3,8 +3,6 @@
 Pure but for `get_json` and `send`, which speak through the guarded transport.
 """
 
-import json
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,12 +15,11 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 from mcp_server.errors import BadArgument, NotFound, Refused, SettingsError, Unavailable, Unreadable
 from mcp_server.guard import bodies, rate
 from mcp_server.guard.request import Prepared
+from mcp_server.json_text import json_of
 from mcp_server.models import utc
 
 # Fields that do not fit: an answer may have as many as it likes.
 MOST_NAMED = 5
-# The only way into JSON for half a character, as who cuts a text inside an emoji leaves it.
-_HALF = re.compile(r"\\u[dD][89a-fA-F]")
 
 
 class Wire(BaseModel):
@@ -140,23 +137,6 @@ def parse(
         raise Unreadable(f"{place(response)} answered no JSON") from error
     following = response.links.get("next", {}).get("url")
     return Answer(data=data, date=date_of(response), next_url=following)
-
-
-def json_of(content: bytes) -> object:
-    """Parse JSON in UTF-8 (RFC 8259); half a character is read as U+FFFD: it cannot be told on.
-
-    Raises:
-        ValueError: it is none, or nested deeper than can be read.
-    """
-    text = content.decode("utf-8-sig")
-    try:
-        data: object = json.loads(text)
-        if _HALF.search(text):
-            halves = json.dumps(data, ensure_ascii=False).encode("utf-16-le", "surrogatepass")
-            data = json.loads(halves.decode("utf-16-le", "replace"))
-    except RecursionError as error:
-        raise ValueError("nested too deeply") from error
-    return data
 
 
 def date_of(response: httpx2.Response) -> datetime:
