@@ -18,6 +18,7 @@ from mcp_server.trends import Answer, Signal
 from mcp_server.trends import devto as devto_source
 from mcp_server.trends import github_trending as trending_source
 from mcp_server.trends import hackernews as hn_source
+from mcp_server.trends.signal import Torn
 from tests.shared_data import capture
 
 NOW = datetime(2026, 11, 22, 3, tzinfo=UTC)
@@ -300,6 +301,27 @@ def test_a_double_escaped_title_is_resolved():
     """Some collectors escape what the platform had escaped already."""
     signal = devto_source.parse(data([article(title="a &amp;quot;b&amp;quot; &#39;c")]), NOW)[0]
     assert signal.title == 'a "b" \'c'
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"positive_reactions_count": 2**63},
+        {"comments_count": -(2**63)},
+        {"positive_reactions_count": 10**400, "published_at": "2026-11-21T00:00:00Z"},
+        {"published_at": "9999-12-31T23:59:59-12:00"},
+    ],
+)
+def test_a_number_that_nothing_can_hold_tears_its_list_alone(changes: Json):
+    """No calendar and no column goes so far: further on it would end the reading of all sources."""
+    with pytest.raises(Torn, match="1 of 2 rows"):
+        devto_source.parse(data([article(), article(**changes)]), NOW)
+
+
+def test_half_a_character_in_a_tag_is_marked():
+    """Tags are kept as they are, and must be fit to be written."""
+    (signal,) = devto_source.parse(data([article(tag_list=["a\ud83d"])]), NOW)
+    assert signal.tags == ("a\ufffd",)
 
 
 def test_half_a_character_is_dropped():

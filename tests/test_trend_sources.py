@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import Distribution, DistributionFinder, EntryPoint, MetadataPathFinder
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -150,6 +151,16 @@ def test_general_topics_are_held_against_what_everybody_looks_up():
         "Rust",
     ]
     assert found.statuses[0].reason == "2 are among what Wikipedia is read for"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"title": "\ud83d"}, {"tags": ("a", "\ud83d")}, {"language": "\udfff"}],
+)
+def test_a_signal_holds_no_half_character(changes: Mapping[str, Any]):
+    """A source of another package may read without our parsers: the error is its own then."""
+    with pytest.raises(ValueError, match="surrogates"):
+        replace(one("a"), **changes)
 
 
 # Keys

@@ -6,12 +6,12 @@ from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 from mcp_server.errors import Unreadable
 from mcp_server.trends.listing import ListedSource, Listing
+from mcp_server.trends.page import html_text
 from mcp_server.trends.signal import (
     Answer,
     Signal,
     SourceFacts,
     Torn,
-    html_text,
     plain,
     read_rows,
     repo_of,

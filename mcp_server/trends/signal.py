@@ -4,7 +4,7 @@ Leaves HTTP to the guarded transport behind `Fetch`, and the merging of signals 
 """
 
 import html
-import json
+import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, AwareDatetime, BeforeValidator
 
 from mcp_server.errors import Unavailable, Unreadable
+from mcp_server.json_text import json_of
 
 Row = TypeVar("Row")
 Read = TypeVar("Read")
@@ -25,18 +26,18 @@ _REPO_PATH = re.compile(r"/([A-Za-z0-9][\w-]*)/([\w.-]+?)(?:\.git)?(?:/.*)?", re
 _UNPRINTABLE = re.compile(
     r"[\s\x00-\x20\x7f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff\ud800-\udfff]"
 )
-_SURROGATE = re.compile(r"[\ud800-\udfff]")
+# Half a character, and what our parsers put in its place.
+_BROKEN = re.compile(r"[\ud800-\udfff\ufffd]")
 # First path segments of github.com that are GitHub's own pages, not owners (seen 2026-11-22).
 _NOT_OWNERS = re.compile(
     r"about|apps|blog|collections|contact|customer-stories|enterprise|events|explore|"
     r"features|login|marketplace|notifications|orgs|pricing|readme|search|security|settings|site|sponsors|"
     r"stars|team|topics|trending|users"
 )
-# What a parser of HTML takes grows with the square of how deep tags are nested: two seconds and a
-# half at worst. GitHub's pages of 2019 to 2026, the largest that are read, have up to 9,264.
-MOST_TAGS = 15_000
 # A time before this stands for "none": Go's zero time (year 1) is what some Forem mirrors send.
 _FIRST_YEAR = 2000
+# What a column of the database holds.
+_TOO_MANY = 2**63
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +47,9 @@ class Signal:
     `rank` is the place in its listing, from 1. `points` and `velocity_per_hour` mean what the
     source's `SourceFacts.numbers` says and compare only within that source. An estimated velocity
     is the count over the age, and 0 when the source gave no time.
+
+    Raises:
+        ValueError: a count or a text that no store can hold.
     """
 
     source: str
@@ -61,6 +65,16 @@ class Signal:
     velocity_per_hour: float = 0.0
     velocity_estimated: bool = True
     at: datetime | None = None
+
+    def __post_init__(self) -> None:
+        counts = (self.points, self.comments)
+        if any(abs(one) >= _TOO_MANY for one in counts) or not math.isfinite(
+            self.velocity_per_hour
+        ):
+            raise ValueError("a count beyond all counting")
+        texts = (self.title, self.url, self.description, self.repo, self.language, *self.tags)
+        # Half a character is a `ValueError` here; later it would cost every other source.
+        "".join(filter(None, texts)).encode()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -163,25 +177,6 @@ class TrendSource(Protocol):
         ...
 
 
-def html_text(answer: Answer) -> str:
-    """Return the page of an answer that is HTML by its type and by its first bytes, and whole.
-
-    Raises:
-        Unavailable: the status is not 200.
-        Unreadable: it is something else, or has more than `MOST_TAGS` tags.
-    """
-    demand_success(answer)
-    body = answer.body.strip()
-    if "html" not in answer.content_type.lower() or not body.startswith(b"<"):
-        raise Unreadable(f"{answer.url!r} is not HTML ({answer.content_type!r})")
-    if (tags := body.count(b"<")) > MOST_TAGS:
-        raise Unreadable(f"{answer.url!r} has {tags:,} tags: {MOST_TAGS:,} at most are read")
-    # Some savers of pages leave out </html>, none leaves out </body>.
-    if b"</body>" not in body[-64:].lower():
-        raise Unreadable(f"{answer.url!r} breaks off after {len(answer.body)} bytes")
-    return body.decode("utf-8", errors="replace")
-
-
 def json_value(answer: Answer) -> object:
     """Return the value of an answer that is JSON by its type and by its first bytes."""
     demand_success(answer)
@@ -189,8 +184,8 @@ def json_value(answer: Answer) -> object:
     if "json" not in answer.content_type.lower() or not body.startswith((b"{", b"[", b"null")):
         raise Unreadable(f"{answer.url!r} is not JSON ({answer.content_type!r})")
     try:
-        return cast(object, json.loads(body))
-    except (ValueError, RecursionError) as error:
+        return json_of(body)
+    except ValueError as error:
         raise Unreadable(f"{answer.url!r} holds broken JSON") from error
 
 
@@ -212,14 +207,15 @@ def read_rows(rows: Sequence[Row], read: Callable[[int, Row], Read], url: str) -
     """Read every row (with its rank, from 1) or none.
 
     Raises:
-        Torn: `read` raised `ValueError` for at least one row; says how many were well.
+        Torn: `read` raised `ValueError` (or, of a time near the end of all times,
+            `OverflowError`) for at least one row; says how many were well.
     """
     found: list[Read] = []
-    troubles: list[tuple[int, ValueError]] = []
+    troubles: list[tuple[int, ValueError | OverflowError]] = []
     for rank, row in enumerate(rows, 1):
         try:
             found.append(read(rank, row))
-        except ValueError as error:
+        except (ValueError, OverflowError) as error:
             troubles.append((rank, error))
     if troubles:
         rank, first = troubles[0]
@@ -232,8 +228,7 @@ def plain(text: str) -> str:
     """Return one line of text: entities resolved (double-escaped ones too), spaces collapsed."""
     for _ in range(2):
         text = _ENTITY.sub(lambda found: html.unescape(found[0]), text)
-    # JSON can spell half a character; no store or log could write it.
-    return " ".join(_SURROGATE.sub("", text).split())
+    return " ".join(_BROKEN.sub("", text).split())
 
 
 def web_url(text: str | None) -> str | None:
