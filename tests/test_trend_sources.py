@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from importlib.metadata import Distribution, DistributionFinder, EntryPoint, MetadataPathFinder
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -53,7 +54,7 @@ FACTS = SourceFacts(
 
 
 def one(title: str, rank: int = 1) -> Signal:
-    return Signal(source="made-up", rank=rank, title=title, url=f"https://x.example/{title}")
+    return Signal(source="made-up", rank=rank, title=title, url=f"https://x.example/{quote(title)}")
 
 
 @dataclass
@@ -151,6 +152,28 @@ def test_general_topics_are_held_against_what_everybody_looks_up():
         "Rust",
     ]
     assert found.statuses[0].reason == "2 are among what Wikipedia is read for"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"rank": 0},
+        {"url": ""},
+        {"url": "https://[::1"},
+        {"url": "ftp://a.example/"},
+        {"velocity_per_hour": math.nan},
+    ],
+)
+def test_a_signal_that_nothing_can_be_made_of_is_its_source_s_error(changes: Mapping[str, Any]):
+    """A source of another package that gives one fails alone; the others are told."""
+
+    class Careless(Told):
+        async def read(self, fetch: Fetch, now: datetime) -> Reading:
+            del fetch, now
+            return Reading(signals=(replace(one("a"), **changes),))
+
+    found = gather(Careless(Reading(signals=())), Told(Reading(signals=(one("b"),))))
+    assert [status.status for status in found.statuses] == ["failed", "ok"]
 
 
 @pytest.mark.parametrize(

@@ -49,7 +49,7 @@ class Signal:
     is the count over the age, and 0 when the source gave no time.
 
     Raises:
-        ValueError: a count or a text that no store can hold.
+        ValueError: a count or a text that no store can hold, no rank, or no web address.
     """
 
     source: str
@@ -67,6 +67,8 @@ class Signal:
     at: datetime | None = None
 
     def __post_init__(self) -> None:
+        if self.rank < 1 or web_url(self.url) is None:
+            raise ValueError("a rank below 1, or no web address")
         counts = (self.points, self.comments)
         if any(abs(one) >= _TOO_MANY for one in counts) or not math.isfinite(
             self.velocity_per_hour
