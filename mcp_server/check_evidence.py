@@ -27,7 +27,7 @@ from mcp_server.guard.checks import (
     resolved,
     superseded,
 )
-from mcp_server.guard.gate import judge_checks
+from mcp_server.guard.gate import CheckState, judge_checks
 from mcp_server.insight.workflow_triggers import runs_for_pull
 from mcp_server.models import Check, PullRequest
 from mcp_server.services import Services
@@ -69,6 +69,18 @@ async def read_checks(services: Services, pull: PullRequest) -> CheckEvidence:
     except _UNREAD:
         return CheckEvidence(checks=None, expected=expected)
     return CheckEvidence(checks=checks, blind=blind, expected=expected, rules=rules)
+
+
+async def state_at(services: Services, repo: str, sha: str) -> CheckState:
+    """Return what the checks of a commit say by themselves, whatever this token may read of them.
+
+    It decides nothing: what nobody can read is told, and is no error.
+    """
+    try:
+        checks = combined(await _sources(services, repo, sha))
+    except _UNREAD:
+        checks = None
+    return judge_checks(checks, ())
 
 
 async def _sources(services: Services, repo: str, sha: str) -> Sources:

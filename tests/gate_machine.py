@@ -237,6 +237,7 @@ class FakeGitHub(httpx2.AsyncBaseTransport):
             "html_url": URL,
             "state": "closed" if self.merged else "open",
             "merged": self.merged is not None,
+            "merge_commit_sha": self.merged,
             "draft": self.draft,
             "base": {**side, "ref": "main", "sha": self.base.sha},
             "head": {**side, "ref": "work", "sha": self.head.sha},

@@ -220,6 +220,25 @@ def test_a_token_that_never_sees_check_runs_judges_by_the_jobs_of_actions(tmp_pa
     at_watch(tmp_path, play, fine_grained=True, candid=True)
 
 
+@pytest.mark.parametrize("fine_grained", [False, True])
+def test_what_is_merged_is_shown_whatever_the_token_may_read(
+    tmp_path: Path, fine_grained: bool
+) -> None:
+    """A merge that could not be seen would be asked about for ever; its checks decide nothing."""
+
+    async def play(watch: Watch) -> None:
+        github = watch.github
+        github.settle(github.head)
+        github.merged = github.base.sha
+        for lost, said in (("", "GREEN"), ("/commits/", "UNREADABLE")):
+            github.lost = lost
+            told = await watch.tools.github_get_pull(REPO, 7)
+            view = PullView.model_validate(told.structured_content)
+            assert (view.pull.merged, view.after_merge) == (True, said)
+
+    at_watch(tmp_path, play, fine_grained=fine_grained)
+
+
 def test_a_token_that_saw_check_runs_and_sees_them_no_more_judges_nothing(tmp_path: Path):
     """It lost a right; that is not the token of the test above."""
 

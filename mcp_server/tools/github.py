@@ -8,9 +8,10 @@ from pydantic import Field
 
 from mcp_server import creation, evidence, merging
 from mcp_server.audited import audit_of_pull, audits_of
+from mcp_server.check_evidence import state_at
 from mcp_server.clients import github as api
 from mcp_server.errors import BadArgument, Refused
-from mcp_server.guard.gate import GateEvidence, gate, judge_checks
+from mcp_server.guard.gate import GateEvidence, gate
 from mcp_server.guard.request import Prepared
 from mcp_server.models import (
     Audit,
@@ -110,8 +111,7 @@ class GitHubTools:
     async def _after_merge(self, pull: PullRequest) -> str | None:
         if pull.merge_sha is None:
             return None
-        checks = await self._services.github.list_checks(pull.repo, pull.merge_sha)
-        return judge_checks(checks, frozenset())
+        return await state_at(self._services, pull.repo, pull.merge_sha)
 
     async def github_merge_pull(
         self, repo: Repo, number: Number, head_sha: HeadSha
