@@ -17,7 +17,7 @@ LOOK_EVERY = timedelta(seconds=60)
 # While nothing is at work only a unit that falls free, or a settling ledger, can change anything.
 LOOK_WHEN_IDLE = timedelta(minutes=5)
 # Refusals that the same call will meet again, however often it is made.
-NEVER_AGAIN = frozenset({"tries", "messages", "foreign", "permission", "origin"})
+NEVER_AGAIN = frozenset({"tries", "messages", "foreign", "permission", "origin", "merge_method"})
 # What takes a unit or makes a repository.
 BEGINS = frozenset({"start", "start_repoless", "make_repository"})
 # Why a session's diff may not become a pull request.
@@ -31,6 +31,7 @@ UNFIT = frozenset(
         "archived",
         "never_touch",
         "open_pull",
+        "tree",
     }
 )
 # And what an archive is refused for as long as nobody does something about it.
@@ -307,7 +308,7 @@ class Execution:
             self._keep(progress, status="failed", reason=f"nothing came of it: {error}")
         elif error.limit in NEVER_AGAIN and action.kind == "complete":
             self._keep(progress, asked_head=action.head_sha)  # merged as it is, then repaired
-        elif error.limit in NEVER_AGAIN or (action.kind == "propose" and error.limit in UNFIT):
+        elif error.limit in NEVER_AGAIN or (action.kind == "propose" and _is_unfit(error)):
             self._keep(progress, status="parked", reason=f"{action.kind}: {error}")
         else:
             raise error
@@ -326,6 +327,11 @@ class Execution:
         if not self._errors or self._errors[-1] != line:
             self._errors.append(line)
             self._say(line)
+
+
+def _is_unfit(error: ToolFailed) -> bool:
+    """Whether a diff becomes no pull request: a task always proposes with the same arguments."""
+    return error.limit in UNFIT or error.code == "bad_argument"
 
 
 def _wants_a_unit(progress: Progress) -> bool:

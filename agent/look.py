@@ -25,6 +25,8 @@ UNFINISHED = frozenset({"PENDING", "FAILED"})
 AT_REST = frozenset({"COMPLETED", "FAILED", "PAUSED"})
 # Lanes whose work the standard is asked of: what they leave is looked at before it is published.
 AUDITED = frozenset({"create", "repair"})
+# What only a person changes; what passes by itself is an error of this round.
+_OUT_OF_REACH = frozenset({"not_found", "refused"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,6 +95,8 @@ class Watch:
         url = session.pull.url if session.pull else progress.pull_url
         if session.state in AT_REST and url is not None:
             view = await self._pull(progress, session, url, look.now)
+            if view is None:
+                return seen
             return replace(seen, pull=view.pull, decision=view.decision, audit=view.audit)
         quiet = look.now - session.updated_at >= QUIET_FOR
         if session.state in ("AWAITING_USER_FEEDBACK", "FAILED", "PAUSED") or quiet:
@@ -101,23 +105,30 @@ class Watch:
 
     async def _pull(
         self, progress: Progress, session: Session, url: str, now: datetime
-    ) -> PullView:
-        """Read a pull request, unless what was read a moment ago can hardly have changed."""
+    ) -> PullView | None:
+        """Read a pull request, unless what was read a moment ago can hardly have changed.
+
+        None: it, or its repository, is gone or out of the token's reach.
+        """
         key = progress.task.key
         kept = self._pulls.get(key)
         if kept is not None and now - kept[0] < PULL_AGAIN and kept[1] == session.updated_at:
             return kept[2]
-        view = await self._tools.call(
-            "github_get_pull",
-            PullView,
-            repo=session.repo or progress.task.repo,
-            number=number_of(url),
-            audit=True if progress.task.lane in AUDITED else None,
-        )
+        self._pulls.pop(key, None)
+        try:
+            view = await self._tools.call(
+                "github_get_pull",
+                PullView,
+                repo=session.repo or progress.task.repo,
+                number=number_of(url),
+                audit=True if progress.task.lane in AUDITED else None,
+            )
+        except ToolFailed as error:
+            if error.code not in _OUT_OF_REACH:
+                raise
+            return None
         if view.decision.checks in UNFINISHED:
             self._pulls[key] = (now, session.updated_at, view)
-        else:
-            self._pulls.pop(key, None)
         return view
 
     async def _one(self, session_id: str) -> Session | None:

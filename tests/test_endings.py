@@ -11,12 +11,12 @@ from agent.run import Options
 from agent.wiring import SANDBOX_JULES_KEY, WorldFlags, make_world
 from mcp_server.clock import LoopClock
 from mcp_server.errors import BadArgument
-from mcp_server.sandbox.faults import Fault
+from mcp_server.sandbox.faults import Exchange, Fault
 from mcp_server.sandbox.loop import run_virtual
 from mcp_server.sandbox.mix import CALM
 from mcp_server.sandbox.session import Order
 from mcp_server.sandbox.visitor import scripted
-from mcp_server.sandbox.world import EPOCH
+from mcp_server.sandbox.world import EPOCH, World
 from tests.agent_cases import NOW, REPO, Desk, at_desk
 from tests.day_cases import CARE, NEW, OTHER, SPLIT, Day, Strike, carry_out
 from tests.days import Nights, run_once
@@ -75,6 +75,31 @@ def test_a_message_that_never_gets_through_parks_its_task(tmp_path: Path) -> Non
     day = carry_out(tmp_path, CARE, fault=never, script=scripted(asks_at=1))
     assert day.ends == {"kcare": "parked"}
     assert "came to nothing" in day.tasks["kcare"].reason
+
+
+def test_a_pull_request_that_nobody_shows_any_more_parks_its_task(tmp_path: Path) -> None:
+    """Deleted with its repository, or out of the token's reach: not asked for on every day."""
+
+    def gone(exchange: Exchange) -> Fault | None:
+        hidden = exchange.method == "GET" and "/pulls/" in exchange.path
+        return Fault("status_after", 404) if hidden else None
+
+    day = carry_out(tmp_path, CARE, fault=gone)
+    assert day.ends == {"kcare": "parked"}
+    assert "could not be read" in day.tasks["kcare"].reason
+
+
+def test_a_branch_of_somebody_s_in_the_place_of_a_proposal_parks_its_task(tmp_path: Path) -> None:
+    """The name is the task's: no later call would find another."""
+
+    def taken(world: World) -> None:
+        repo = world.github.repo(CARE.repo)
+        assert repo is not None
+        repo.git.branches["daily-factory/kcare-a1"] = repo.git.branches["main"]
+
+    day = carry_out(tmp_path, CARE, prepare=taken, script=scripted(opens_pull=False))
+    assert day.ends == {"kcare": "parked"}
+    assert "choose another" in day.tasks["kcare"].reason
 
 
 def test_work_that_had_no_time_is_cut_off_not_out_of_allowance(tmp_path: Path) -> None:
