@@ -5,6 +5,7 @@ import re
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from mcp_server.errors import Refused
 from mcp_server.guard import bodies
@@ -22,6 +23,7 @@ MARKER = Marker(
     attempt=1,
     valid=True,
 )
+SKIPPING = ("[skip ci]", "[ci skip]", "[no ci]", "[skip actions]", "[actions skip]")
 GREEN = (Check(name="test", conclusion="success"), Check(name="docs", conclusion="skipped"))
 
 
@@ -61,6 +63,7 @@ def test_without_any_method_a_person_is_told() -> None:
         ("update", "feature: retry", "feat: feature: retry (#7)"),
         ("repair", "Retry\nonce", "fix: Retry once (#7)"),
         ("manual", "", "chore: work of session s1 (#7)"),
+        ("optimize", "docs: say why [Skip CI]", "docs: say why (Skip CI) (#7)"),
         ("manual", "see https://evil.example/x", "chore: see [link] (#7)"),
     ],
 )
@@ -78,7 +81,24 @@ def test_a_message_says_what_from_where_and_how_tested() -> None:
     assert message.endswith("Jules-Session: s1\nFactory-Task: kone")
 
 
-@given(st.text(max_size=400), st.lists(st.text(max_size=90), max_size=60), st.booleans())
+@pytest.mark.parametrize("word", SKIPPING)
+def test_no_stranger_s_words_keep_the_checks_of_the_base_from_running(word: str) -> None:
+    """What a merge makes of its base is watched; with such a word no merge leaves the guard."""
+    checks = [Check(name=f"test {word}", conclusion="success")]
+    words = commit_words(titled(f"fix: x {word}"), session(marker=MARKER), checks)
+    assert word not in " ".join(words)
+    for title, message in ((f"fix: x {word}", "y"), ("fix: x", f"y\n{word.upper()}")):
+        with pytest.raises(ValidationError, match="no workflow"):
+            bodies.MergePull(
+                sha="a" * 40, merge_method="squash", commit_title=title, commit_message=message
+            )
+
+
+@given(
+    st.text(max_size=400) | st.sampled_from(SKIPPING),
+    st.lists(st.text(max_size=90), max_size=60),
+    st.booleans(),
+)
 def test_whatever_a_stranger_calls_it_the_guard_lets_it_out(
     title: str, names: list[str], own_ci: bool
 ) -> None:

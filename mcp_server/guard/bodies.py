@@ -4,6 +4,7 @@ A field that is not here cannot leave: visibility, force, auto-merge and the res
 would accept have no way out. Clients build their bodies from these same models.
 """
 
+import re
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_serializer
@@ -15,6 +16,9 @@ CONVENTIONAL = (
     r"^(?:build|chore|ci|docs|feat|fix|perf|refactor|revert|style|test)"
     r"(?:\([a-z0-9./_-]+\))?!?: [^\s\x00-\x1f][^\x00-\x1f]*$"
 )
+# A commit that says one of these starts no workflow where it is pushed ("Skipping workflow runs",
+# docs.github.com, 2026-11): what a merge made of its base would stay unseen.
+SKIPS = re.compile(r"\[(skip ci|ci skip|no ci|skip actions|actions skip)\]", re.IGNORECASE)
 MergeMethod = Literal["squash", "merge", "rebase"]
 # No colon, backslash or tilde: to Windows they name other files (`.git::$INDEX_ALLOCATION`,
 # `GIT~1`); no letter beyond ASCII, for some of them vanish (`.g\u200cit` on a Mac).
@@ -181,13 +185,24 @@ class MoveBranch(Body):
     force: Literal[False] = False
 
 
+def _starts_workflows(words: str) -> str:
+    if SKIPS.search(words):
+        raise ValueError("it would start no workflow on the base")
+    return words
+
+
+_SEEN_BY_CI = AfterValidator(_starts_workflows)
+
+
 class MergePull(Body):
     """`PUT pulls/{n}/merge`: never without the head that was judged, nor without our words."""
 
     sha: Annotated[str, Field(pattern=SHA)]
     merge_method: MergeMethod
-    commit_title: Annotated[str, Field(pattern=CONVENTIONAL, max_length=200)]
-    commit_message: Annotated[str, Field(pattern=r"^[^\x00-\x09\x0b-\x1f\x7f]{1,5000}$")]
+    commit_title: Annotated[str, Field(pattern=CONVENTIONAL, max_length=200), _SEEN_BY_CI]
+    commit_message: Annotated[
+        str, Field(pattern=r"^[^\x00-\x09\x0b-\x1f\x7f]{1,5000}$"), _SEEN_BY_CI
+    ]
 
 
 class UpdateBranch(Body):
