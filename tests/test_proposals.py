@@ -97,6 +97,15 @@ def test_a_base_that_is_red_after_a_merge_is_told_with_that_merge(tmp_path: Path
     assert day.result.report.needs_you == (told,)
 
 
+def test_a_base_is_watched_after_a_merge_whose_answer_was_lost(tmp_path: Path) -> None:
+    """The pull request itself then says which commit it became."""
+    lost = Strike("/merge", {1: Fault("timeout_after")})
+    day = carry_out(tmp_path, CARE, prepare=breaks_main, fault=lost)
+    assert day.ends == {"kcare": "merged"}
+    (told,) = day.result.report.needs_you
+    assert told.endswith(f"since {day.tasks['kcare'].pull_request} was merged")
+
+
 def test_of_several_merges_the_one_that_broke_the_base_is_named(tmp_path: Path) -> None:
     """The first whose own commit is red."""
     worlds: list[World] = []

@@ -126,7 +126,7 @@ class GitHubTools:
         pull_evidence = await evidence.read_pull(services, repo, number)
         decision = gate(pull_evidence)
         if pull_evidence.pull.merged:
-            return self._merged_before(repo, number, head_sha, decision)
+            return self._merged_before(pull_evidence.pull, head_sha, decision)
         if pull_evidence.pull.head_sha != head_sha:
             raise Refused(
                 f"the head of {repo}#{number} is {pull_evidence.pull.head_sha} now: judge it anew",
@@ -159,18 +159,19 @@ class GitHubTools:
         return answer(f"merged {repo}#{number} as {sha}", found)
 
     def _merged_before(
-        self, repo: str, number: int, head_sha: str, decision: GateDecision
+        self, pull: PullRequest, head_sha: str, decision: GateDecision
     ) -> CallToolResult:
         """Settle the ticket of a merge whose answer was lost: it is there to be seen."""
-        sha = settle_done(self._services, "merge_pull", f"{repo}#{number}@{head_sha}").get("sha")
+        place = f"{pull.repo}#{pull.number}"
+        settle_done(self._services, "merge_pull", f"{place}@{head_sha}")
         found = Merged(
-            repo=repo,
-            number=number,
+            repo=pull.repo,
+            number=pull.number,
             merged=True,
-            merge_sha=str(sha) if sha else None,
+            merge_sha=pull.merge_sha,
             decision=decision,
         )
-        return answer(f"{repo}#{number} is merged already", found)
+        return answer(f"{place} is merged already", found)
 
     async def github_update_branch(
         self, repo: Repo, number: Number, head_sha: HeadSha
