@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from agent.run import Options
-from mcp_server.sandbox.faults import Fault
+from mcp_server.sandbox.faults import Exchange, Fault
 from mcp_server.sandbox.life import Life
 from mcp_server.sandbox.visitor import scripted
 from mcp_server.sandbox.world import World
@@ -101,6 +101,25 @@ def test_a_base_is_watched_after_a_merge_whose_answer_was_lost(tmp_path: Path) -
     """The pull request itself then says which commit it became."""
     lost = Strike("/merge", {1: Fault("timeout_after")})
     day = carry_out(tmp_path, CARE, prepare=breaks_main, fault=lost)
+    assert day.ends == {"kcare": "merged"}
+    (told,) = day.result.report.needs_you
+    assert told.endswith(f"since {day.tasks['kcare'].pull_request} was merged")
+
+
+def test_a_token_that_sees_no_check_runs_merges_and_watches_the_base_all_the_same(
+    tmp_path: Path,
+) -> None:
+    """Fine-grained (facts/github.md 1.8): by the jobs at the merge's own commit."""
+
+    def prepare(world: World) -> None:
+        breaks_main(world)
+        world.graphql.reads_checks = False
+
+    def hidden(exchange: Exchange) -> Fault | None:
+        seen = "/check-runs" in exchange.path or "/check-suites" in exchange.path
+        return Fault("status_after", 403) if seen else None
+
+    day = carry_out(tmp_path, CARE, prepare=prepare, fault=hidden)
     assert day.ends == {"kcare": "merged"}
     (told,) = day.result.report.needs_you
     assert told.endswith(f"since {day.tasks['kcare'].pull_request} was merged")
