@@ -268,7 +268,7 @@ class Execution:
         """Take up what is left to repair, as a task of today."""
         date = f"{self._clock.now().astimezone(UTC):%Y-%m-%d}"
         ended = self._tasks[progress.task.key]
-        task = redo_of(ended, date) if redo else repair_of(ended, date)
+        task = redo_of(ended) if redo else repair_of(ended, date)
         for one in self._state.adopt(date, [Progress(task=task)] if task else []):
             self._tasks[one.task.key] = one
             self._say(f"to be repaired: {one.task.repo}: {one.task.reason}")

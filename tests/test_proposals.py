@@ -6,10 +6,14 @@ from pathlib import Path
 import pytest
 
 from agent.run import Options
+from agent.wiring import WorldFlags, make_world
+from mcp_server.clock import LoopClock
 from mcp_server.sandbox.faults import Exchange, Fault
 from mcp_server.sandbox.life import Life
+from mcp_server.sandbox.loop import run_virtual
+from mcp_server.sandbox.mix import CALM
 from mcp_server.sandbox.visitor import scripted
-from mcp_server.sandbox.world import World
+from mcp_server.sandbox.world import EPOCH, World
 from tests.day_cases import (
     CARE,
     NEW,
@@ -19,7 +23,9 @@ from tests.day_cases import (
     Strike,
     carry_out,
     elsewhere,
+    plan_of,
 )
+from tests.days import Nights, run_once
 
 
 def test_a_source_that_never_appears_is_done_without(tmp_path: Path) -> None:
@@ -67,12 +73,7 @@ def test_a_diff_is_proposed_once_whatever_step_was_lost(
 
 def test_work_that_conflicts_for_good_is_done_anew_from_the_new_base(tmp_path: Path) -> None:
     """Its session is asked once; then a fresh one in the repair lane; the old one is a person's."""
-
-    def script(title: str, life: Life) -> Life:
-        first = " optimize " in title
-        return scripted(conflicts=first, rests_for_good=first)(title, life)
-
-    day = carry_out(tmp_path, CARE, script=script)
+    day = carry_out(tmp_path, CARE, script=rests_in_conflict)
     first, anew = day.tasks["kcare"], next(one for one in day.tasks.values() if one.id != "kcare")
     assert (first.state, anew.state, anew.lane) == ("parked", "merged", "repair")
     assert anew.title == first.title
@@ -80,6 +81,36 @@ def test_work_that_conflicts_for_good_is_done_anew_from_the_new_base(tmp_path: P
     assert (first.pull_request or "?") in first.reason
     assert day.result.report.needs_you == (f"{CARE.repo}: {first.reason}",)
     assert day.nights.rules_broken == []
+
+
+def test_what_was_done_anew_is_not_done_anew_again_on_the_next_day_from_an_empty_disk(
+    tmp_path: Path,
+) -> None:
+    """The old pull request is open still, and is parked again: its work has a session already."""
+
+    async def play() -> Nights:
+        clock = LoopClock(EPOCH)
+        nights = Nights(world=make_world(WorldFlags(sandbox=True), clock, CALM))
+        nights.world.jules.script = rests_in_conflict
+        midnight = EPOCH.replace(hour=0, minute=0, second=0) + timedelta(days=1)
+        await clock.sleep_until(midnight - timedelta(hours=7))
+        today = Options(plan=plan_of(CARE), until=timedelta(hours=6, minutes=50))
+        await run_once(nights, clock, f"sqlite:///{tmp_path}/0.db", today, CALM)
+        await clock.sleep_until(midnight + timedelta(minutes=2))
+        nothing = plan_of().model_copy(update={"date": f"{midnight:%Y-%m-%d}"})
+        await run_once(nights, clock, f"sqlite:///{tmp_path}/1.db", Options(plan=nothing), CALM)
+        return nights
+
+    nights = run_virtual(play())
+    started = [one.title for one in nights.world.jules.sessions.values() if not one.foreign]
+    assert [one.split(" ")[3] for one in started] == ["optimize", "repair"], nights.log
+    assert "parked" in {one.state for one in nights.results[-1].report.tasks}
+
+
+def rests_in_conflict(title: str, life: Life) -> Life:
+    """Let planned work conflict with its base for good, and what is done anew go well."""
+    first = " optimize " in title
+    return scripted(conflicts=first, rests_for_good=first)(title, life)
 
 
 def breaks_main(world: World) -> None:

@@ -31,15 +31,16 @@ def repair_of(progress: Progress, date: str) -> Task | None:
     )
 
 
-def redo_of(progress: Progress, date: str) -> Task:
+def redo_of(progress: Progress) -> Task:
     """Return the task that does the work of `progress` anew, from the base as it is now.
 
-    Its key is the same for whoever asks on that day. It takes a unit that no planned task needs.
+    Its key is the same for whoever asks and whenever: what was done anew in an earlier life, whose
+    disk is lost, is not done a third time. It takes a unit that no planned task needs.
     """
     task = progress.task
     return task.model_copy(
         update={
-            "key": task_key(date, "repair", task.repo, f"redo {task.key}"),
+            "key": task_key("", "repair", task.repo, f"redo {task.key}"),
             "lane": "repair",
             "reason": f"{progress.pull_url} conflicts with its base",
             "spare": True,
