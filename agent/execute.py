@@ -254,9 +254,7 @@ class Execution:
 
     async def _step(self, progress: Progress, action: Action) -> None:
         if action.kind == "end":
-            self._keep(progress, status=action.status, reason=action.why)
-            self._say(f"{action.status}: {progress.task.repo}: {progress.task.title}: {action.why}")
-            self._follow(progress, redo=action.redo)
+            self._end(progress, action)
         elif action.kind == "nothing":
             self._keep(progress, tidy=True, left=action.why)
         elif action.kind == "wait":
@@ -264,14 +262,20 @@ class Execution:
         else:
             await self._do(progress, action)
 
-    def _follow(self, progress: Progress, *, redo: bool) -> None:
-        """Take up what is left to repair, as a task of today."""
+    def _end(self, progress: Progress, action: Action) -> None:
+        """End a task; what is left to repair is a task of today, kept with the end or not."""
         date = f"{self._clock.now().astimezone(UTC):%Y-%m-%d}"
-        ended = self._tasks[progress.task.key]
-        task = redo_of(ended) if redo else repair_of(ended, date)
-        for one in self._state.adopt(date, [Progress(task=task)] if task else []):
-            self._tasks[one.task.key] = one
-            self._say(f"to be repaired: {one.task.repo}: {one.task.reason}")
+        ended = progress.model_copy(update={"status": action.status, "reason": action.why})
+        task = redo_of(ended) if action.redo else repair_of(ended, date)
+        follows = Progress(task=task) if task else None
+        kept = self._state.advance(progress, ended, date=date, follows=follows)
+        self._tasks[kept.task.key] = kept
+        if kept != ended:
+            raise _Overruled
+        self._say(f"{action.status}: {progress.task.repo}: {progress.task.title}: {action.why}")
+        if task and task.key not in self._tasks and self._state.task(task.key) == follows:
+            self._tasks[task.key] = Progress(task=task)
+            self._say(f"to be repaired: {task.repo}: {task.reason}")
 
     def _waits(self, progress: Progress, action: Action) -> Progress:
         """Remember since when a task waits for the same thing, and a head is in trouble."""

@@ -123,19 +123,16 @@ class State:
     def adopt(self, date: str, begun: Sequence[Progress]) -> tuple[Progress, ...]:
         """Take up begun tasks that are not known here, before those of `date`; returns these."""
         with self._engine.begin() as tx:
-            known = set(tx.execute(sa.select(_TASKS.c.key)).scalars())
-            new = tuple(one for one in begun if one.task.key not in known)
-            first = sa.select(sa.func.min(_TASKS.c.place)).where(_TASKS.c.date == date)
-            place = (tx.execute(first).scalar_one() or 0) - len(new)
-            for behind, progress in enumerate(new):
-                tx.execute(sa.insert(_TASKS).values(**_row(progress, date, place + behind)))
-        return new
+            return _adopt(tx, date, begun)
 
-    def advance(self, before: Progress, after: Progress) -> Progress:
+    def advance(
+        self, before: Progress, after: Progress, *, date: str = "", follows: Progress | None = None
+    ) -> Progress:
         """Keep `after` unless somebody has changed the task since it was `before`.
 
         Returns what is kept now: a person's answer is not overwritten by a run that has not read
-        it. Only the sessions of `after` are put down in it, for they were spent.
+        it. Only the sessions of `after` are put down in it, for they were spent. What `follows`
+        from `after` is adopted for `date` with it, or neither is kept.
         """
         table = _TASKS.c
         key = before.task.key
@@ -149,7 +146,11 @@ class State:
                 .where(table.key == key, table.progress == text)
                 .values(progress=kept.model_dump_json(), ended=kept.done)
             )
-        return kept if written.rowcount == 1 else self.advance(before, after)
+            if follows is not None and written.rowcount == 1 and kept == after:
+                _adopt(tx, date, [follows])
+        if written.rowcount == 1:
+            return kept
+        return self.advance(before, after, date=date, follows=follows)
 
     def save(self, progress: Progress) -> None:
         """Keep a task as it is here, whatever was kept of it: a person's word."""
@@ -295,6 +296,16 @@ class State:
         with self._engine.begin() as tx:
             rows = tx.execute(query).all()
         return [(row.date, Progress.model_validate_json(row.progress)) for row in rows]
+
+
+def _adopt(tx: sa.Connection, date: str, begun: Sequence[Progress]) -> tuple[Progress, ...]:
+    known = set(tx.execute(sa.select(_TASKS.c.key)).scalars())
+    new = tuple(one for one in begun if one.task.key not in known)
+    first = sa.select(sa.func.min(_TASKS.c.place)).where(_TASKS.c.date == date)
+    place = (tx.execute(first).scalar_one() or 0) - len(new)
+    for behind, progress in enumerate(new):
+        tx.execute(sa.insert(_TASKS).values(**_row(progress, date, place + behind)))
+    return new
 
 
 def _row(progress: Progress, date: str, place: int) -> dict[str, object]:

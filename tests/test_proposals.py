@@ -107,6 +107,38 @@ def test_what_was_done_anew_is_not_done_anew_again_on_the_next_day_from_an_empty
     assert "parked" in {one.state for one in nights.results[-1].report.tasks}
 
 
+class Dying(list[str]):
+    """A terminal that is gone when the first task is parked."""
+
+    dead = False
+
+    def append(self, line: str, /) -> None:
+        """Take a line."""
+        if line.startswith("parked") and not self.dead:
+            self.dead = True
+            raise BrokenPipeError
+        super().append(line)
+
+
+def test_what_is_to_be_done_anew_outlives_a_death_at_that_moment(tmp_path: Path) -> None:
+    """The end of a task and what follows from it are kept together."""
+
+    async def play() -> Nights:
+        clock = LoopClock(EPOCH)
+        world = make_world(WorldFlags(sandbox=True), clock, CALM)
+        nights = Nights(world=world, log=Dying())
+        world.jules.script = rests_in_conflict
+        options = Options(plan=plan_of(CARE))
+        died = pytest.RaisesGroup(BrokenPipeError, flatten_subgroups=True, allow_unwrapped=True)
+        with died:
+            await run_once(nights, clock, f"sqlite:///{tmp_path}/0.db", options, CALM)
+        await run_once(nights, clock, f"sqlite:///{tmp_path}/0.db", options, CALM)
+        return nights
+
+    ends = {one.lane: one.state for one in run_virtual(play()).results[-1].report.tasks}
+    assert ends == {"optimize": "parked", "repair": "merged"}
+
+
 def rests_in_conflict(title: str, life: Life) -> Life:
     """Let planned work conflict with its base for good, and what is done anew go well."""
     first = " optimize " in title
