@@ -21,8 +21,11 @@ HIDDEN = "\u200b\u202e\U000e0041\x1b[31m\x00\u2066"
 class PlantedWeb:
     """Sites where one page, and every search, says what the test wants said."""
 
-    def __init__(self, sites: SiteServer, page: bytes, results: Sequence[str] = ()) -> None:
+    def __init__(
+        self, sites: SiteServer, page: bytes, results: Sequence[str] = (), kind: str = "html"
+    ) -> None:
         self._sites = sites
+        self._type = f"text/{kind}; charset=utf-8"
         self._page = page
         self._results = results
 
@@ -31,7 +34,7 @@ class PlantedWeb:
     ) -> tuple[int, dict[str, str], bytes]:
         """Answer as the page or as Brave; else as the sites."""
         if host == NEWS_HOST and path == "/page":
-            return 200, {"Content-Type": "text/html; charset=utf-8"}, self._page
+            return 200, {"Content-Type": self._type}, self._page
         if host == BRAVE_HOST and self._results:
             rows = [
                 {"title": text, "url": PAGE, "description": text, "age": text}
@@ -52,9 +55,11 @@ def injections() -> list[str]:
     return texts + [text for group in bipia.values() for text in group]
 
 
-def planted(page: bytes, results: Sequence[str] = ()) -> Callable[[SiteServer], SiteServer]:
+def planted(
+    page: bytes, results: Sequence[str] = (), kind: str = "html"
+) -> Callable[[SiteServer], SiteServer]:
     """Return what puts the page into a world."""
-    return lambda sites: PlantedWeb(sites, page, results)
+    return lambda sites: PlantedWeb(sites, page, results, kind)
 
 
 def test_what_a_page_says_comes_out_quoted_labelled_and_capped():
@@ -86,6 +91,17 @@ def test_what_a_page_says_comes_out_quoted_labelled_and_capped():
         assert sum(" ".join(text.split())[:40] in " ".join(heard.split()) for text in texts) > 60
 
     at_spoilt_desk(play, sites=planted(body))
+
+
+def test_no_sign_that_ends_a_line_leads_out_of_the_quotation():
+    """Unicode has line ends of its own; a plain text is told without a parser between."""
+    page = "one\u2028two\u2029three\rfour\vfive\ffive\x85six\x1cseven".encode()
+
+    async def play(desk: SpoiltDesk) -> None:
+        told = await desk.call("web_fetch", url=PAGE)
+        assert [line[:2] for line in told.text.splitlines()[1:-1]] == ["> "] * 4
+
+    at_spoilt_desk(play, sites=planted(page, kind="plain"))
 
 
 def test_what_a_search_finds_comes_out_quoted_labelled_and_capped():
