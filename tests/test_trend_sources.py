@@ -154,6 +154,15 @@ def test_general_topics_are_held_against_what_everybody_looks_up():
     assert found.statuses[0].reason == "2 are among what Wikipedia is read for"
 
 
+def test_what_one_source_gives_is_bounded():
+    """What is done with signals grows faster than they do, and would hold up everybody."""
+    wordy = replace(one("a"), description="x" * 3_000_000)
+    flood = tuple(one("b", rank) for rank in range(1, 2_002))
+    found = gather(Told(Reading(signals=(wordy,))), Told(Reading(signals=flood)))
+    assert [len(row.description) for row in found.signals] == [2_000]
+    assert found.statuses[1].reason == "unreadable: 2,001 rows: 2,000 at most are read"
+
+
 @pytest.mark.parametrize(
     "changes",
     [

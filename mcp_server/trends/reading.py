@@ -15,7 +15,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from mcp_server.cache import Cache, Entry
 from mcp_server.clock import Clock
-from mcp_server.errors import FactoryError, Refused, Unavailable
+from mcp_server.errors import FactoryError, Refused, Unavailable, Unreadable
 from mcp_server.models import SourceStatus
 from mcp_server.trends.listing import torn
 from mcp_server.trends.signal import (
@@ -32,6 +32,10 @@ from mcp_server.trends.signal import (
 _KIND = "trend"
 # However long a site wants to be left alone: a slip of its own would silence it for good.
 LONGEST_PATIENCE_SECONDS = 7 * 24 * 3600.0
+# Of one source; its lists are asked for a few hundred. What is done with them grows faster than
+# their number and with the length of each: eight seconds at worst (measured 2026-11-23).
+MOST_SIGNALS = 2_000
+MOST_DESCRIPTION = 2_000
 # Addresses are long, and every reason is read by a model.
 _MOST_SAID = 400
 
@@ -118,7 +122,7 @@ async def _read_alone(
     limit = clock.timeout(deadline_seconds)
     try:
         async with limit:
-            reading = await source.read(_within(facts, fetch), now)
+            reading = _bounded(await source.read(_within(facts, fetch), now))
     except Torn as error:
         return _judged(facts, Reading(signals=(), lost=(torn(error, _told(error)),)), now)
     except FactoryError as error:
@@ -144,6 +148,14 @@ def _within(facts: SourceFacts, fetch: Fetch) -> Fetch:
         return await fetch(url, headers, body=body)
 
     return ask
+
+
+def _bounded(reading: Reading) -> Reading:
+    """Cut descriptions; more signals than anybody asked for are no list of ours: `Unreadable`."""
+    if len(reading.signals) > MOST_SIGNALS:
+        raise Unreadable(f"{len(reading.signals):,} rows: {MOST_SIGNALS:,} at most are read")
+    cut = (replace(one, description=one.description[:MOST_DESCRIPTION]) for one in reading.signals)
+    return replace(reading, signals=tuple(cut))
 
 
 def _told(error: FactoryError) -> str:
