@@ -334,8 +334,11 @@ class Execution:
 
 
 def _is_unfit(error: ToolFailed) -> bool:
-    """Whether a diff becomes no pull request: a task always proposes with the same arguments."""
-    return error.limit in UNFIT or error.code == "bad_argument"
+    """Whether a diff becomes no pull request: a task always proposes with the same arguments.
+
+    Where an activity cannot be read, a later diff may be among them: a person looks.
+    """
+    return error.limit in UNFIT or error.code in ("bad_argument", "unreadable")
 
 
 def _wants_a_unit(progress: Progress) -> bool:

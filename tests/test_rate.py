@@ -172,6 +172,19 @@ def test_a_secondary_limit_holds_for_everything_and_longer_each_time():
     play(Line(*[answer(403, SECONDARY)] * 3), work)
 
 
+@pytest.mark.parametrize("asked", ["9" * 12, "9" * 400])
+def test_no_wish_for_patience_lasts_longer_than_a_day(asked: str):
+    """Nor is one that no clock can hold a crash: the caller is told to come back."""
+
+    async def work(line: Line) -> None:
+        told = await line.refusal(line.read)
+        assert isinstance(told, Unavailable)
+        line.clock.advance(hours=25)
+        assert await line.read() == 0
+
+    play(Line(answer(429, retry_after=asked)), work)
+
+
 def test_a_limit_that_never_ends_is_unavailable_and_no_refusal():
     """After three tries the caller is told to come back, not that it may not."""
 

@@ -17,6 +17,8 @@ from mcp_server.guard.policy import Rule
 # Of 5,000 requests an hour the last fifty are no read's.
 RESERVED = 0.01
 # "At least a minute", longer each time, where a secondary limit does not say how long.
+# GitHub's windows are an hour long; what asks for more than a day is asked again after one.
+LONGEST_PAUSE_SECONDS = 86_400.0
 FIRST_PAUSE_SECONDS = 60.0
 _ALL = ""
 # What is not counted with the rest; an App's own requests are not its installation's, and searches
@@ -57,9 +59,10 @@ class Governor:
         if not is_limit(response):
             self._unsaid = 0
         elif asked is not None:
-            self._until[_ALL] = now + timedelta(seconds=asked)
+            self._until[_ALL] = now + timedelta(seconds=min(asked, LONGEST_PAUSE_SECONDS))
         elif remaining != 0:
-            self._until[_ALL] = now + timedelta(seconds=FIRST_PAUSE_SECONDS * 2**self._unsaid)
+            pause = min(FIRST_PAUSE_SECONDS * 2.0**self._unsaid, LONGEST_PAUSE_SECONDS)
+            self._until[_ALL] = now + timedelta(seconds=pause)
             self._unsaid += 1
 
     def _hear_primary(
