@@ -139,6 +139,8 @@ async def _create(
         if _proof(taken, task_key) is None:
             raise BadArgument(f"{repo} exists already and is not this task's: choose another name")
         return "earlier life"
+    if not await services.github.is_free(repo):
+        raise BadArgument(f"{repo} is taken, or a former name that leads on: choose another name")
     ticket = services.ledger.hold_repository(prepared, key=key, repo=repo, listing=listing)
     await services.github.send(prepared, ticket.id)
     return "now"

@@ -2,8 +2,11 @@
 
 from typing import Any
 
+import httpx2
 import pytest
 
+from mcp_server.clients.wire import error_of
+from mcp_server.errors import BadArgument
 from mcp_server.guard import marker
 from mcp_server.sandbox.faults import Exchange, Fault
 from mcp_server.sandbox.repository import OWNER, Repo
@@ -54,6 +57,43 @@ def test_a_name_that_is_taken_is_refused(name: str, key: str) -> None:
         assert desk.tap.mutations == sent
 
     at_desk(play)
+
+
+def test_a_former_name_is_not_taken_over() -> None:
+    """GitHub leads from it to the renamed repository; a new one there would end that."""
+
+    async def play(desk: Desk) -> None:
+        await desk.settle()
+        repo = desk.world.github.repo("factory-owner/recipe-web")
+        assert repo is not None
+        desk.world.github.rename(repo, "cook-web")
+        given = {"name": "recipe-web", "description": "A new app", "task_key": "kone"}
+        told = await desk.call("github_create_private_repo", **given)
+        assert told.refusal == ("bad_argument", None)
+        assert "a former name that leads on" in told.text
+        assert desk.tap.mutations == []
+
+    at_desk(play)
+
+
+@pytest.mark.parametrize(
+    ("errors", "told"),
+    [
+        (
+            [{"field": "name", "message": "name already exists on this account"}],
+            "Repository creation failed.: name already exists on this account",
+        ),
+        ([{"code": "custom"}, "odd", None], "Repository creation failed."),
+        ("none", "Repository creation failed."),
+    ],
+)
+def test_a_refused_creation_says_what_github_said(errors: object, told: str) -> None:
+    """A name that was taken a moment ago, or a plan without private repositories."""
+    body = {"message": "Repository creation failed.", "errors": errors}
+    response = httpx2.Response(422, json=body, request=httpx2.Request("POST", "https://x.example"))
+    error = error_of(response)
+    assert isinstance(error, BadArgument)
+    assert str(error).endswith(f": {told}")
 
 
 def earlier_life(

@@ -18,6 +18,7 @@ from mcp_server.clients.wire import (
     Answer,
     Timestamp,
     Wire,
+    error_of,
     get_json,
     github_write,
     read,
@@ -273,6 +274,16 @@ class GitHubClient:
                 return None
             url, params = page.next_url, []
         return tuple(files)
+
+    async def is_free(self, repo: str) -> bool:
+        """Ask whether nothing stands at a name, and no former name leads from there (301).
+
+        A new repository at a former name would take over whatever still goes by it.
+        """
+        response = await self._http.get(f"{self._base}/repos/{repo}")
+        if response.status_code not in (200, 301, 302, 307, 308, 404):
+            raise error_of(response)
+        return response.status_code == 404
 
     async def is_merged(self, repo: str, number: int) -> bool:
         """Ask GitHub whether a pull request is merged (204) or not (404)."""

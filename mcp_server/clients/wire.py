@@ -195,4 +195,13 @@ def _status_word(response: httpx2.Response) -> str:
 
 
 def _message(response: httpx2.Response) -> str:
-    return str(_error_object(response).get("message", ""))[:200]
+    """Return what the service says, and of GitHub's `errors` the words that it only says there."""
+    found = _error_object(response)
+    listed = found.get("errors")
+    errors = cast("list[object]", listed) if isinstance(listed, list) else []
+    details = [
+        str(cast("Mapping[str, object]", one)["message"])[:100]
+        for one in errors[:3]
+        if isinstance(one, dict) and "message" in one
+    ]
+    return ": ".join((str(found.get("message", ""))[:200], *details))

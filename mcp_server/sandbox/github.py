@@ -24,6 +24,8 @@ class GitHub:
     def __init__(self, *, seed: int, agenda: Agenda, oracle: Oracle, size: Size) -> None:
         """Begin with no repository; `on_red` is told of pull requests whose checks failed."""
         self.repos: dict[str, Repo] = {}
+        # Former names in lower case, each with the id of the repository that it leads to.
+        self.renamed: dict[str, int] = {}
         self.tokens: dict[str, Token] = {GITHUB_TOKEN: Token()}
         self.app: App | None = None
         # Whether the account is an organization's; else it is a person's.
@@ -62,13 +64,15 @@ class GitHub:
             first=not by_client,
         )
         self.repos[full_name.lower()] = repo
+        self.renamed.pop(full_name.lower(), None)
         if by_client:
             self._record("repository_created", repo=full_name, private=private)
         return repo
 
     def rename(self, repo: Repo, name: str) -> None:
-        """Give a repository another name."""
+        """Give a repository another name; the former one leads there."""
         del self.repos[repo.full_name.lower()]
+        self.renamed[repo.full_name.lower()] = repo.id
         repo.name = name
         self.repos[repo.full_name.lower()] = repo
 

@@ -12,6 +12,7 @@ from mcp_server.sandbox.actions_wire import ActionsWire
 from mcp_server.sandbox.git_wire import GitWire
 from mcp_server.sandbox.github import GitHub
 from mcp_server.sandbox.github_json import (
+    API,
     RepoHandler,
     issue_json,
     not_found,
@@ -165,7 +166,11 @@ class GitHubWire:
         """Find the repository first; what is archived is read-only."""
 
         def handle(call: Call) -> Reply:
-            repo = self._github.repo("/".join(call.args[:2]))
+            name = "/".join(call.args[:2])
+            repo = self._github.repo(name)
+            if repo is None and (now := self._github.renamed.get(name.lower())) is not None:
+                url = f"{API}/repositories/{now}"
+                return Reply(301, {"message": "Moved Permanently", "url": url}, {"Location": url})
             if repo is None:
                 raise not_found()
             unarchives = call.method == "PATCH" and len(call.args) == 2
