@@ -101,7 +101,8 @@ class Settings(Preferences):
     )
     source_keys: Mapping[str, SecretStr] = Field(
         default_factory=dict[str, SecretStr],
-        description="keys of trend sources, by their variables: FACTORY_KEY_ and the source's name",
+        description="keys of trend sources, by their variables: YOUTUBE_API_KEY, "
+        "PRODUCTHUNT_TOKEN, else FACTORY_KEY_ and the source's name",
     )
     brave_api_key: SecretStr | None = Field(
         default=None, description="key of Brave Search; None: web_search is off"
@@ -131,7 +132,14 @@ _SECRETS = {
     "brave_api_key": "BRAVE_API_KEY",
 }
 # Of each of these there may be one for every trend source, those of other packages among them.
-_KEY = re.compile(r"(FACTORY_KEY_[A-Z0-9_]{1,40}?)(?:_FILE)?")
+# Sources of our own whose keys go by a name of their own (INTERFACE.md).
+SOURCE_VARIABLES: Mapping[str, str] = {
+    "producthunt": "PRODUCTHUNT_TOKEN",
+    "youtube": "YOUTUBE_API_KEY",
+}
+_KEY = re.compile(
+    rf"(FACTORY_KEY_[A-Z0-9_]{{1,40}}?|{'|'.join(SOURCE_VARIABLES.values())})(?:_FILE)?"
+)
 _LISTS = frozenset({"audit", "never_touch", "marker_keys_old"})
 
 

@@ -211,7 +211,7 @@ def test_keys_come_by_environment_and_stay_out_of_sight(tmp_path: Path):
     """One variable a source, or the file that it names; other variables are none."""
     (tmp_path / "key").write_text("from-a-file\n", encoding="utf-8")
     environ = {
-        "FACTORY_KEY_YOUTUBE": "a-youtube-key",
+        "YOUTUBE_API_KEY": "a-youtube-key",
         "FACTORY_KEY_MADE_UP_FILE": str(tmp_path / "key"),
         "FACTORY_KEY_EMPTY": "",
         "FACTORY_KEYRING": "x",
@@ -220,7 +220,7 @@ def test_keys_come_by_environment_and_stay_out_of_sight(tmp_path: Path):
     keys = {name: key.get_secret_value() for name, key in settings.source_keys.items()}
     assert keys == {
         "FACTORY_KEY_MADE_UP": "from-a-file",
-        "FACTORY_KEY_YOUTUBE": "a-youtube-key",
+        "YOUTUBE_API_KEY": "a-youtube-key",
     }
     assert "a-youtube-key" not in repr(settings)
 

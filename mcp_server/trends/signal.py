@@ -16,6 +16,7 @@ from pydantic import AfterValidator, AwareDatetime, BeforeValidator
 
 from mcp_server.errors import Unavailable, Unreadable
 from mcp_server.json_text import json_of
+from mcp_server.settings import SOURCE_VARIABLES
 
 Row = TypeVar("Row")
 Read = TypeVar("Read")
@@ -109,7 +110,8 @@ class SourceFacts:
     @property
     def variable(self) -> str:
         """The environment variable of its key: by its name, so that no other source takes it."""
-        return f"FACTORY_KEY_{self.name.upper().replace('-', '_')}"
+        derived = f"FACTORY_KEY_{self.name.upper().replace('-', '_')}"
+        return SOURCE_VARIABLES.get(self.name, derived)
 
 
 @dataclass(frozen=True, kw_only=True)

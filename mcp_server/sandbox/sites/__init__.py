@@ -38,8 +38,8 @@ _SITES: Mapping[str, tuple[str, Callable[[Day, str, Mapping[str, str]], bytes | 
 HOSTS = tuple(_SITES)
 # What switches on the sources that need a key; the sites take any.
 KEYS: Mapping[str, str] = {
-    "FACTORY_KEY_YOUTUBE": "sandbox-youtube-key",
-    "FACTORY_KEY_PRODUCTHUNT": "sandbox-producthunt-key",
+    "YOUTUBE_API_KEY": "sandbox-youtube-key",
+    "PRODUCTHUNT_TOKEN": "sandbox-producthunt-key",
 }
 
 
