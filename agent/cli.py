@@ -11,6 +11,7 @@ import typer
 
 from agent import cli_day, cli_sandbox
 from agent.cli_world import REFUSED, USAGE, Repo, WorldOptions, exit_for, say, world_command
+from agent.exit_codes import CUT_OFF
 from agent.interruption import Interrupted
 from mcp_server.errors import (
     BadArgument,
@@ -21,7 +22,6 @@ from mcp_server.errors import (
 )
 
 LONGEST = timedelta(hours=24)
-CUT_OFF = 6
 MOST_WORDS, MOST_REASON = 300, 200  # of the tools' own arguments
 
 app = typer.Typer(

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 import typer
 
 from agent.cli_world import REFUSED, Repo, WorldOptions
+from agent.exit_codes import FAILURES, NOTHING_TO_DO
 from mcp_server.errors import BadArgument, NotFound
 
 if TYPE_CHECKING:
     from agent.wiring import Wired
 
 T = TypeVar("T")
-FAILURES, NOTHING_TO_DO = 3, 5
 FORMS = ("md", "json", "summary")
 
 

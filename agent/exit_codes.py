@@ -1,13 +1,16 @@
 """How a run went, as one number (INTERFACE.md, exit codes). Pure."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from agent.lifecycle import Progress
+if TYPE_CHECKING:
+    # For its commands' sake, which are quick to start: what a task is takes long to import.
+    from agent.lifecycle import Progress
 
 DONE, FAILURES, USED_UP, NOTHING_TO_DO, CUT_OFF = 0, 3, 4, 5, 6
 
 
-def exit_code(tasks: Sequence[Progress], *, unstarted: int, free: int, startable: int) -> int:
+def exit_code(tasks: Sequence["Progress"], *, unstarted: int, free: int, startable: int) -> int:
     """Return the exit code for these endings (INTERFACE.md); the gravest counts.
 
     `free` units at the end tell work that had no time from work that had no allowance; with
